@@ -1,0 +1,3 @@
+"""emoset: the multi-corpus speech emotion recognition workbench."""
+
+__version__ = "0.1.0"

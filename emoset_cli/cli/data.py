@@ -1,0 +1,193 @@
+"""``emoset prepare`` and ``emoset extract``: from recordings to utterances and features."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from emoset_cli.cli.common import (
+    DEFAULT_WORKSPACE,
+    Force,
+    Json,
+    Quiet,
+    Registry,
+    Seed,
+    Workers,
+    Workspace,
+    answer,
+    chosen_corpora,
+    each,
+    finish,
+    load_registry,
+    progress_bar,
+    say,
+)
+from emoset_cli.errors import EmosetError
+
+
+def prepare(
+    folders: Annotated[list[str], typer.Argument(metavar="CORPUS=FOLDER...", help="corpora and where they lie")],
+    partition: Annotated[str, typer.Option("--partition", help="published, speakers, loso, losgo:K, ... ")] = "",
+    seed: Seed = 0,
+    min_duration: Annotated[float, typer.Option("--min-duration", min=0, help="seconds; shorter is left out")] = 0.1,
+    strict: Annotated[bool, typer.Option("--strict", help="exit 1 if there is any problem")] = False,
+    workspace: Workspace = DEFAULT_WORKSPACE,
+    registry: Registry = None,
+    workers: Workers = 0,
+    force: Force = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Check and decode corpora; write utterance table, problems, partition and 16 kHz audio to the workspace.
+
+    The folders are only read. A second run does what changed.
+
+    Example: emoset prepare emodb=~/corpora/emodb ravdess=~/corpora/ravdess
+    """
+    from emoset_cli import prepare as work
+    from emoset_cli.corpora import get_corpus
+
+    known = load_registry(registry, workspace)
+
+    def one(argument: str) -> Any:
+        key, equals, folder = argument.partition("=")
+        if not (key and equals and folder):
+            raise EmosetError(f"'{argument}' is not CORPUS=FOLDER", f"for example: emoset prepare emodb={argument}")
+        with progress_bar(f"prepare {key}", "recordings", None, quiet) as bar:
+            return work.prepare_corpus(
+                get_corpus(known, key), Path(folder), workspace, workers, force, min_duration, bar.advance, bar.total
+            )
+
+    done, well = each(folders, one)
+    made, split = each(done, lambda prepared: _partition(prepared, known, workspace, partition, seed, quiet))
+    _tell_problems(done, workspace, quiet)
+    leaks = _leaks_across(workspace, quiet)
+    _answer_prepared(done, dict(zip([p.key for p in done], made, strict=False)) if split else {}, leaks, as_json)
+    finish(well and split and not (strict and (leaks or any(prepared.problems for prepared in done))))
+
+
+def _partition(prepared: Any, known: Any, workspace: Path, spec: str, seed: int, quiet: bool) -> dict[str, Any]:
+    """Make and write the partition of a corpus; say what its reader must know."""
+    from emoset_cli.files import write_json
+    from emoset_cli.partition import leaks, write_partition
+    from emoset_cli.prepare import corpus_folder
+    from emoset_cli.protocols import default_spec, make_partition
+
+    folder = corpus_folder(workspace, prepared.key)
+    spec = spec or default_spec(known[prepared.key])
+    try:
+        partition = make_partition(spec, prepared.utterances, known, seed)
+    except EmosetError as error:
+        for name in ("partition.csv", "partition.json"):
+            (folder / name).unlink(missing_ok=True)
+        raise EmosetError(f"{prepared.key}: {error.problem}", error.mend) from None
+    write_partition(folder / "partition.csv", partition, prepared.utterances)
+    facts = {"spec": spec, "name": partition.name, "seed": seed, "hash": partition.hash, "folds": len(partition.folds)}
+    write_json(folder / "partition.json", facts | {"notes": partition.notes, "gaps": partition.gaps})
+    for line in partition.notes + partition.gaps:
+        say(f"note: {prepared.key}: partition {partition.name}, {line}", quiet)
+    for line in leaks(partition, prepared.utterances):
+        say(f"WARNING: {prepared.key}: LEAK in partition {partition.name}: {line}")
+    return facts
+
+
+def _tell_problems(done: list[Any], workspace: Path, quiet: bool) -> None:
+    for prepared in done:
+        counts = Counter((problem.problem, problem.action) for problem in prepared.problems)
+        first = {problem.problem: problem for problem in reversed(prepared.problems)}
+        for (kind, action), count in sorted(counts.items()):
+            example = first[kind]
+            where = f"{example.path}: " if example.path else ""
+            say(f"problem: {prepared.key}: {kind}, {count} {action}; {where}{example.detail}", quiet)
+        if prepared.other:
+            say(f"note: {prepared.key}: {prepared.other} files are other material of the corpus and not used", quiet)
+        if counts:
+            say(f"  all of them: {workspace / 'corpora' / prepared.key / 'problems.csv'}", quiet)
+
+
+def _leaks_across(workspace: Path, quiet: bool) -> list[tuple[str, str]]:
+    from emoset_cli.prepare import identical_across, prepared_corpora, read_utterances
+
+    keys = prepared_corpora(workspace)
+    pairs = identical_across({key: read_utterances(workspace, key) for key in keys}) if len(keys) > 1 else []
+    for first, second in pairs[:5]:
+        say(f"WARNING: LEAK across corpora: {first} and {second} hold the same samples")
+    if len(pairs) > 5:
+        say(f"WARNING: and {len(pairs) - 5} more such pairs")
+    return pairs
+
+
+def _answer_prepared(done: list[Any], partitions: dict[str, Any], leaks: list, as_json: bool) -> None:
+    if not done:
+        return
+    import pandas as pd
+
+    from emoset_cli.report.tables import corpora_rows, corpora_table
+
+    rows = corpora_rows(pd.concat([prepared.utterances for prepared in done]))
+    value = [
+        row
+        | {
+            "problems": dict(Counter(problem.problem for problem in prepared.problems)),
+            "left_out": sum(problem.action == "left out" for problem in prepared.problems),
+            "other_material": prepared.other,
+            "partition": partitions.get(prepared.key),
+        }
+        for row in rows
+        for prepared in done
+        if prepared.key == row["corpus"]
+    ]
+    answer({"corpora": value, "identical_across_corpora": leaks}, [corpora_table(rows)], as_json)
+
+
+def extract(
+    feature: Annotated[str, typer.Argument(help="feature set: egemaps, emobase, compare-2016, ...")],
+    corpora: Annotated[list[str] | None, typer.Argument(help="corpora; all prepared ones by default")] = None,
+    workspace: Workspace = DEFAULT_WORKSPACE,
+    workers: Workers = 0,
+    force: Force = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Extract a feature set for prepared corpora; write it to the workspace, where training finds it.
+
+    Interrupted, it goes on where it was; features are kept by audio and settings, so nothing stale is ever used.
+
+    Example: emoset extract egemaps emodb
+    """
+    from time import monotonic
+
+    from emoset_cli import feature_store
+    from emoset_cli.features import find_feature
+    from emoset_cli.prepare import read_utterances
+    from emoset_cli.report.tables import Column, Table
+
+    name = find_feature(feature)
+    keys = chosen_corpora(corpora, workspace)
+
+    def one(key: str) -> dict[str, Any]:
+        utterances = read_utterances(workspace, key)
+        start = monotonic()
+        with progress_bar(f"{name} {key}", "utterances", int(utterances["audio"].nunique()), quiet) as bar:
+            bad = feature_store.extract(workspace, name, key, utterances, workers, force, bar.advance)
+        for utterance in bad[:5]:
+            say(f"problem: {utterance} has no finite {name} features: too short for the extractor")
+        columns, _ = feature_store.shape(workspace, name, key)
+        folder = feature_store.feature_folder(workspace, name)
+        return {
+            "corpus": key, "feature": name, "utterances": len(utterances), "without_features": len(bad),
+            "features": columns, "hours": float(utterances["duration_s"].sum() / 3600),
+            "seconds": monotonic() - start, "folder": str(folder),
+        }  # fmt: skip
+
+    done, well = each(keys, one)
+    heads = [
+        Column("corpus", "text", "corpus"), Column("feature", "text", "feature"),
+        Column("utterances", "count", "utterances"), Column("without", "count", "without_features"),
+        Column("features", "count", "features"), Column("speech [h]", "hours", "hours"),
+        Column("folder", "text", "folder"),
+    ]  # fmt: skip
+    if done:
+        answer(done, [Table("Features", heads, [[row[head.key] for head in heads] for row in done])], as_json)
+    finish(well and not any(row["without_features"] for row in done))

@@ -1,0 +1,88 @@
+"""The command ``emoset``: commands below, and the one place where an error becomes two lines and an exit code."""
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from emoset_cli import __version__
+from emoset_cli.cli import corpora, data, demo, learn, results
+from emoset_cli.cli.common import complain
+from emoset_cli.errors import EmosetError
+
+app = typer.Typer(
+    name="emoset",
+    help="Train and compare speech emotion recognition over many corpora, each with its own labels.\n\n"
+    "Example: emoset demo",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(corpora.app, name="corpora")
+app.command()(data.prepare)
+app.command()(data.extract)
+app.add_typer(learn.app, name="train")
+app.command()(results.evaluate)
+app.command()(results.compare)
+app.command()(demo.demo)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"emoset {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version and stop")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", envvar="EMOSET_DEBUG", help="show tracebacks of errors")] = False,
+) -> None:
+    """Keep ``--debug`` where `main` finds it."""
+    if debug:
+        os.environ["EMOSET_DEBUG"] = "1"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; answer the exit code: 0 done, 1 an error or a failed check, 2 wrong usage, 130 stopped."""
+    code = 1
+    try:
+        app(args=list(sys.argv[1:] if arguments is None else arguments), prog_name="emoset")
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: what was done is kept, the same command goes on from there\n")
+        code = 130
+    except EmosetError as error:
+        complain(error)
+        if os.environ.get("EMOSET_DEBUG"):
+            raise
+    except BrokenPipeError:  # the reader of our answer (head, less) has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        complain(_of_system(error))
+        if os.environ.get("EMOSET_DEBUG"):
+            raise
+    if arguments is None:
+        sys.exit(code)
+    return code
+
+
+def _of_system(error: OSError) -> EmosetError:
+    """The system's refusal (disk full, read-only folder, no permission) as an error with a mend."""
+    where = error.filename or "a file"
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    mends = {
+        errno.ENOSPC: "free some disk space and give the same command again: what was done is kept",
+        errno.EDQUOT: "free some of your quota and give the same command again: what was done is kept",
+        errno.EROFS: "choose a folder that can be written to with --workspace",
+        errno.EACCES: "choose a folder you may write to with --workspace, or change its permissions",
+        errno.EMFILE: "raise the limit of open files (ulimit -n) or use fewer --workers",
+    }
+    return EmosetError(f"{where}: {reason}", mends.get(error.errno or 0, "see that the file can be read or written"))

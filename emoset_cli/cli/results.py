@@ -1,0 +1,93 @@
+"""``emoset evaluate`` and ``emoset compare``: from predictions to numbers, intervals, tests and a report."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from emoset_cli.cli.common import DEFAULT_WORKSPACE, Json, Quiet, Workspace, answer, each, finish, say
+from emoset_cli.errors import EmosetError
+
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="folder of the report; below the workspace by default")]
+
+
+def evaluate(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="runs; all by default")] = None,
+    out: Out = None,
+    workspace: Workspace = DEFAULT_WORKSPACE,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Score runs with intervals; write an HTML report, tables (Markdown, LaTeX, CSV) and metrics.json.
+
+    A run is named by its folder or an unambiguous part of its name.
+
+    Example: emoset evaluate emodb_svm
+    """
+    from emoset_cli import runs
+    from emoset_cli.report.scores import score_runs
+    from emoset_cli.report.tables import results_table
+
+    names = names or runs.list_runs(workspace)
+    if not names:
+        raise EmosetError(f"{workspace} holds no finished run", "emoset train svm")
+    found, well = each(names, lambda name: runs.find_run(workspace, name))
+    found = list({run.folder: run for run in found}.values())
+    if not found:
+        finish(False)
+    scores = score_runs(found)
+    page = _report(workspace, out, found, scores, [])
+    say(f"report: {page}", quiet)
+    answer({"report": str(page), "scores": scores}, [results_table(scores)], as_json)
+    finish(well)
+
+
+def compare(
+    names: Annotated[list[str], typer.Argument(metavar="RUN_A RUN_B...", help="the first is the reference")],
+    out: Out = None,
+    workspace: Workspace = DEFAULT_WORKSPACE,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Test whether runs differ on the same test utterances (McNemar, Holm); write a report.
+
+    Refuses runs whose test utterances differ, and says which do.
+
+    Example: emoset compare emodb_svm emodb_forest
+    """
+    from emoset_cli import runs
+    from emoset_cli.report.comparison import compare_many
+    from emoset_cli.report.scores import score_runs
+    from emoset_cli.report.tables import comparison_table
+
+    found = [runs.find_run(workspace, name) for name in names]
+    if len({run.folder for run in found}) < 2:
+        raise EmosetError("there are no two different runs to compare", "name a reference and at least one other run")
+    comparisons = compare_many(found)
+    page = _report(workspace, out, found, score_runs(found), comparisons)
+    say(f"report: {page}", quiet)
+    answer({"report": str(page), "comparisons": comparisons}, map(comparison_table, comparisons), as_json)
+
+
+def _report(workspace: Path, out: Path | None, found: list[Any], scores: Any, comparisons: list[Any]) -> Path:
+    """Write the report of these runs, with their corpora and problems as far as the workspace still holds them."""
+    import csv
+
+    import pandas as pd
+
+    from emoset_cli.files import digest
+    from emoset_cli.prepare import corpus_folder, prepared_corpora, read_utterances
+    from emoset_cli.report.html import write_report
+    from emoset_cli.report.tables import corpora_rows
+
+    used = {key for run in found for key in run.config["corpora"]}
+    keys = [key for key in prepared_corpora(workspace) if key in used]
+    rows = corpora_rows(pd.concat([read_utterances(workspace, key) for key in keys])) if keys else []
+    problems: list[dict[str, Any]] = []
+    for key in keys:
+        with (corpus_folder(workspace, key) / "problems.csv").open(encoding="utf-8", newline="") as file:
+            problems += csv.DictReader(file)
+    kind = "compare" if comparisons else "evaluate"
+    name = found[0].name if len(found) == 1 else f"{len(found)}-runs_{digest([run.name for run in found], length=8)}"
+    folder = out or workspace / "reports" / f"{kind}_{name}"
+    return write_report(folder, found, scores, rows, comparisons, problems)

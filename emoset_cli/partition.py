@@ -1,0 +1,147 @@
+"""Who is in which partition of which fold; no speaker is ever in two partitions of a fold."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from emoset_cli.errors import EmosetError
+from emoset_cli.files import digest, write_text
+
+PARTITIONS = ("train", "devel", "test")
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Who is in which partition of which fold.
+
+    ``table`` is a DataFrame indexed by utterance with one column of "train", "devel", "test" or "" (not used) for
+    each fold. ``notes`` say how it was made where that is not plain, ``gaps`` which labels a partition lacks: both are
+    what a reader of the results must know.
+    """
+
+    name: str
+    seed: int
+    table: Any
+    source: str = ""
+    speakers_cross: bool = False
+    notes: list[str] = field(default_factory=list)
+    gaps: list[str] = field(default_factory=list)
+
+    @property
+    def folds(self) -> list[str]:
+        """Names of the folds; one fold is called "1"."""
+        return list(self.table.columns)
+
+    @property
+    def hash(self) -> str:
+        """16 hex digits of who is where."""
+        return digest([self.table.index.tolist(), self.folds, self.table.to_numpy().tolist()])
+
+    def members(self, fold: str, partition: str) -> Any:
+        """Boolean array over the rows of ``table``."""
+        return (self.table[fold] == partition).to_numpy()
+
+
+def checked(partition: Partition, utterances: Any) -> Partition:
+    """The partition with its ``gaps`` filled in; shared speakers and empty partitions are refused.
+
+    Raises:
+        EmosetError: naming the fold, the partitions and the speakers
+    """
+    nobody = utterances["utterance"][utterances["speaker"] == ""]
+    if len(nobody):
+        raise EmosetError(
+            f"{len(nobody)} utterances have no speaker, the first is {nobody.iloc[0]}",
+            "let `path` in the registry name a group `speaker`: partitions are speaker-independent",
+        )
+    speakers = (utterances["corpus"] + "/" + utterances["speaker"]).to_numpy()
+    labels = utterances["label"].to_numpy()
+    gaps = []
+    for fold in partition.folds:
+        where = partition.table[fold].to_numpy()
+        for part in PARTITIONS:
+            if not (where == part).any():
+                raise EmosetError(
+                    f"partition {partition.name}, fold {fold}: {part} is empty",
+                    "choose another partition or other shares",
+                )
+        shared = _shared(where, speakers)
+        if shared and not partition.speakers_cross:
+            some = ", ".join(f"{speaker} ({' and '.join(parts)})" for speaker, parts in shared[:5])
+            raise EmosetError(
+                f"partition {partition.name}, fold {fold}: {len(shared)} speakers are in two partitions: {some}",
+                "give each speaker to one partition: a shared speaker inflates the results",
+            )
+        if shared:
+            gaps.append(f"fold {fold}: {len(shared)} speakers are in several partitions, as published")
+        everything = set(labels[where != ""])
+        for part in PARTITIONS:
+            if gap := sorted(everything - set(labels[where == part])):
+                gaps.append(f"fold {fold}: {part} has no {', '.join(gap)}")
+    return replace(partition, gaps=gaps)
+
+
+def write_partition(path: Path, partition: Partition, utterances: Any) -> None:
+    """Write the partition as CSV: corpus, utterance, speaker, label, then a column for each fold."""
+    table = utterances[["corpus", "utterance", "speaker", "label"]].set_index("utterance", drop=False)
+    joined = table.join(partition.table.rename(columns={"1": "partition"} if partition.folds == ["1"] else {}))
+    write_text(path, joined.to_csv(index=False, lineterminator="\n"))
+
+
+def _shared(where: Any, speakers: Any) -> list[tuple[str, list[str]]]:
+    parts: dict[str, set[str]] = {}
+    for speaker, part in set(zip(speakers, where, strict=True)):
+        if part:
+            parts.setdefault(speaker, set()).add(part)
+    return sorted((speaker, sorted(found)) for speaker, found in parts.items() if len(found) > 1)
+
+
+def leaks(partition: Partition, utterances: Any) -> list[str]:
+    """Sentences on recordings with equal samples that lie in two partitions of a fold: test data seen in training."""
+    found = []
+    twins = utterances[utterances["audio"].duplicated(keep=False)]
+    for fold in partition.folds if len(twins) else []:
+        where = partition.table.loc[twins["utterance"], fold].to_numpy()
+        for _, rows in twins.assign(part=where)[where != ""].groupby("audio"):
+            if rows["part"].nunique() > 1:
+                pair = " and ".join(f"{u} ({p})" for u, p in zip(rows["utterance"], rows["part"], strict=True))
+                found.append(f"fold {fold}: the same samples in {pair}")
+    return found
+
+
+def read_partition(path: Path, utterances: Any) -> Partition:
+    """A partition from a CSV file: column ``utterance`` and one column a fold holding train, devel, test or nothing.
+
+    Raises:
+        EmosetError: if it is no such table, names strangers or an utterance twice, or holds another word
+    """
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except FileNotFoundError:
+        raise EmosetError(
+            f"there is no partition file {path}", "give a CSV with columns utterance and partition"
+        ) from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise EmosetError(
+            f"{path} is not a CSV table ({error})", "give a CSV with columns utterance and partition"
+        ) from None
+    folds = [name for name in table.columns if name not in {"corpus", "utterance", "speaker", "label"}]
+    if "utterance" not in table or not folds:
+        raise EmosetError(
+            f"{path} has columns {', '.join(table.columns)}", "it needs utterance and partition (or one a fold)"
+        )
+    if strangers := sorted(set(table["utterance"]) - set(utterances["utterance"])):
+        some = ", ".join(strangers[:5])
+        raise EmosetError(
+            f"{path}: {len(strangers)} utterances are not in the corpus: {some}", "correct or remove them"
+        )
+    odd = sorted({value for fold in folds for value in table[fold]} - {*PARTITIONS, ""})
+    if odd:
+        raise EmosetError(f"{path} holds '{odd[0]}' where a partition is expected", "use train, devel, test or nothing")
+    if table["utterance"].duplicated().any():
+        twice = table["utterance"][table["utterance"].duplicated()].iloc[0]
+        raise EmosetError(f"{path} lists {twice} twice", "remove one of the two lines")
+    full = table.set_index("utterance")[folds].reindex(utterances["utterance"]).fillna("").astype("str")
+    return Partition(path.name, 0, full.rename(columns={"partition": "1"}), f"file {path.name}")

@@ -1,0 +1,165 @@
+"""A corpus folder becomes an utterance table, a problems table and 16 kHz audio in the workspace."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from emoset_cli import audio, manifest, store
+from emoset_cli.checks import against_count, find_identical, judge_audio
+from emoset_cli.corpora import Corpus
+from emoset_cli.errors import EmosetError, unknown
+from emoset_cli.files import digest, read_json, sweep, write_json, write_table, write_text
+from emoset_cli.manifest import LEFT_OUT, Problem
+
+# Columns of utterances.parquet that come from the audio; those from the name are in `manifest.read_names`.
+AUDIO_COLUMNS = ["native_sample_rate", "channels", "duration_s", "shard", "offset", "samples", "audio"]
+MIN_DURATION_S = 0.1
+
+
+@dataclass
+class Prepared:
+    """What `prepare_corpus` found: the utterance table (a DataFrame), the problems, and files of other material."""
+
+    key: str
+    utterances: Any
+    problems: list[Problem] = field(default_factory=list)
+    other: int = 0
+
+
+def corpus_folder(workspace: Path, key: str) -> Path:
+    """Where a prepared corpus lives."""
+    return workspace / "corpora" / key
+
+
+def prepare_corpus(
+    corpus: Corpus,
+    source: Path,
+    workspace: Path,
+    workers: int = 0,
+    force: bool = False,
+    min_duration_s: float = MIN_DURATION_S,
+    progress: Callable[[int, float], Any] = lambda files, seconds: None,
+    total: Callable[[int], Any] = lambda files: None,
+) -> Prepared:
+    """Find, parse, check and decode a corpus; write its folder in the workspace; answer what was found.
+
+    Only recordings that are new or changed (size or times) are decoded.
+
+    Args:
+        corpus: its registry entry
+        source: the corpus folder; only read
+        workspace: the folder of what the tool makes
+        workers: threads, 0 for all cores
+        force: decode everything again
+        min_duration_s: shorter recordings are left out
+        progress: called with (recordings, seconds of speech) as they are done
+        total: called once with the number of recordings to do
+
+    Raises:
+        EmosetError: if the folder holds no usable utterance, or lies inside the workspace
+    """
+    import pandas as pd
+
+    source = source.expanduser().resolve()
+    folder = corpus_folder(workspace, corpus.key)
+    if not corpus.path:
+        raise EmosetError(f"the registry has no path grammar for {corpus.key}", "add `path` to it in your corpora.yaml")
+    files = manifest.find_audio(source)
+    found = manifest.read_names(corpus, source, files)
+    if not found.rows:
+        raise EmosetError(
+            f"none of the names in {source} fits {corpus.key} (grammar: {corpus.path})",
+            f"check that the folder holds {corpus.name}; `emoset corpora show {corpus.key}` tells what is expected",
+        )
+    wanted = {row["path"] for row in found.rows}
+    files = [file for file in files if file.path in wanted]
+    total(len(files))
+    records = store.sync(folder / "audio", source, files, workers, force, progress)
+    rows, problems = judge_audio(corpus, found.rows, records, min_duration_s)
+    rows = [row | _audio_columns(records[row["path"]]) for row in rows]
+    problems = found.problems + problems + find_identical(rows) + against_count(corpus, rows)
+    if not rows:
+        raise EmosetError(f"no recording of {corpus.key} in {source} is usable: {problems[0].detail}", problems[0].mend)
+    prepared = Prepared(
+        corpus.key, pd.DataFrame(rows), sorted(problems, key=lambda p: (p.problem, p.path)), found.other
+    )
+    _write(prepared, corpus, source, folder, min_duration_s)
+    return prepared
+
+
+def _audio_columns(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: record.get(name) for name in AUDIO_COLUMNS} | {"duration_s": record["samples"] / audio.SAMPLE_RATE}
+
+
+def _write(prepared: Prepared, corpus: Corpus, source: Path, folder: Path, min_duration_s: float) -> None:
+    sweep(folder)
+    table = prepared.utterances
+    write_table(folder / "utterances.parquet", lambda path: table.to_parquet(path, index=False))
+    write_problems(folder / "problems.csv", prepared.problems)
+    made = {
+        "corpus": corpus.key,
+        "source": str(source),
+        "min_duration_s": min_duration_s,
+        "entry": digest(repr(corpus)),
+        "utterances": len(table),
+        "left_out": sum(problem.action == LEFT_OUT for problem in prepared.problems),
+        "other_material": prepared.other,
+        "data": data_hash(table),
+    }
+    write_json(folder / "prepare.json", made)
+    store.discard_unused(folder / "audio", table["shard"])
+
+
+def write_problems(path: Path, problems: list[Problem]) -> None:
+    """Write problems as CSV, a row each."""
+    import csv
+    import io
+
+    out = io.StringIO()
+    writer = csv.DictWriter(out, [f.name for f in fields(Problem)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(problem) for problem in problems)
+    write_text(path, out.getvalue())
+
+
+def data_hash(table: Any) -> str:
+    """Hash of what a result rests on: ids, speakers, labels and samples; not of paths or the shape of the store."""
+    return digest([table[name].tolist() for name in ("utterance", "speaker", "label", "audio")])
+
+
+def identical_across(tables: dict[str, Any]) -> list[tuple[str, str]]:
+    """Pairs of utterances of different corpora whose samples are equal."""
+    first: dict[str, str] = {}
+    pairs = []
+    for table in tables.values():
+        own = dict(zip(table["audio"], table["utterance"], strict=True))
+        pairs += [(first[sound], name) for sound, name in own.items() if sound in first]
+        first = own | first
+    return pairs
+
+
+def prepared_corpora(workspace: Path) -> list[str]:
+    """Keys of the corpora a workspace holds, sorted."""
+    folder = workspace / "corpora"
+    return sorted(path.parent.name for path in folder.glob("*/prepare.json")) if folder.is_dir() else []
+
+
+def read_utterances(workspace: Path, key: str) -> Any:
+    """The utterance table of a prepared corpus, a DataFrame.
+
+    Raises:
+        EmosetError: if it was not prepared, or the table does not match what `prepare_corpus` wrote
+    """
+    import pandas as pd
+
+    folder = corpus_folder(workspace, key)
+    if not (folder / "prepare.json").is_file():
+        known = prepared_corpora(workspace)
+        if known:
+            raise unknown(f"corpus (in {workspace})", key, known)
+        raise EmosetError(f"{workspace} holds no prepared corpus", f"emoset prepare {key}=FOLDER")
+    table = pd.read_parquet(folder / "utterances.parquet")
+    if data_hash(table) != read_json(folder / "prepare.json")["data"]:
+        raise EmosetError(f"{folder} is half written", "give the `emoset prepare` command again")
+    return table

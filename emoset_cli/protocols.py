@@ -1,0 +1,213 @@
+"""How utterances are split: published lists, speaker ratios, folds, and leaving one of something out.
+
+A specification is a word: ``published`` or the name of a published partition, ``speakers[:70/15/15]``, ``loso``,
+``losgo:K``, ``folds:K``, ``loco``, ``lolo``, or the path of a CSV file with columns ``utterance`` and one column a
+fold holding train, devel or test.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emoset_cli.balance import deal, speaker_features
+from emoset_cli.corpora import Corpus, Published
+from emoset_cli.errors import EmosetError, unknown
+from emoset_cli.partition import PARTITIONS, Partition, checked, read_partition
+
+_RATIO = (0.70, 0.15, 0.15)
+_DEVEL_SHARE = 0.15  # of the training speakers, where a protocol names only the test speakers
+
+# What `--partition` takes besides the names of published partitions: word -> what it does.
+PROTOCOLS = {
+    "published": "the corpus's own default partition (see `emoset corpora show`)",
+    "speakers": "one random split by speakers, balanced in gender and labels; speakers:70/15/15 gives the shares",
+    "loso": "leave one speaker out: a fold for each speaker",
+    "losgo": "losgo:K leaves one of K speaker groups out; groups hold equally many speakers of each gender",
+    "folds": "folds:K, K speaker-disjoint folds balanced in utterances, labels and gender",
+    "loco": "leave one corpus out: a fold for each corpus (needs a label space that the corpora share)",
+    "lolo": "leave one language out: a fold for each language",
+}
+
+
+def make_partition(spec: str, utterances: Any, corpora: dict[str, Corpus], seed: int = 0) -> Partition:
+    """The partition that ``spec`` names for these utterances (of one corpus; of several for loco and lolo).
+
+    Raises:
+        EmosetError: for an unknown specification, too few speakers, an empty partition, an utterance without a
+            speaker, or a speaker in two partitions of a fold (unless the registry says the published list does that)
+    """
+    if spec.endswith(".csv"):
+        partition = read_partition(Path(spec), utterances)
+    else:
+        word, _, argument = spec.partition(":")
+        corpus = corpora[utterances["corpus"].iloc[0]]
+        published = corpus.partitions.get((corpus.default_partition or "") if spec == "published" else spec)
+        if word not in PROTOCOLS and published is None:
+            raise unknown(f"partition of {corpus.key}", spec, [*PROTOCOLS, *corpus.partitions])
+        if spec == "published" and published is None:
+            known = ", ".join(corpus.partitions) or "none"
+            raise EmosetError(
+                f"{corpus.key} has no default published partition (named ones: {known})", "--partition speakers"
+            )
+        if published is not None:
+            partition = _published(published, utterances)
+        else:
+            makers: dict[str, Callable[[Any, str, int], Partition]] = {
+                "speakers": _ratio, "loso": _loso, "losgo": _losgo, "folds": _folds, "loco": _leave_out,
+                "lolo": _leave_out,
+            }  # fmt: skip
+            partition = makers[word](utterances, spec if word in {"loco", "lolo"} else argument, seed)
+    return checked(partition, utterances)
+
+
+def default_spec(corpus: Corpus) -> str:
+    """The published default of a corpus, else a random split by speakers."""
+    return corpus.default_partition or "speakers"
+
+
+def _table(utterances: Any, folds: dict[str, Any]) -> Any:
+    import pandas as pd
+
+    return pd.DataFrame(folds, index=pd.Index(utterances["utterance"], name="utterance"), dtype="str")
+
+
+def _by_speaker(utterances: Any, parts: dict[str, str]) -> Any:
+    return utterances["speaker"].map(parts).fillna("").astype("str").to_numpy()
+
+
+def _speakers(utterances: Any) -> list[str]:
+    return sorted(utterances["speaker"].unique())
+
+
+def _published(published: Published, utterances: Any) -> Partition:
+    used = (
+        utterances["label"].isin(published.labels) if published.labels else utterances["label"] == utterances["label"]
+    )
+    folds = {}
+    notes = []
+    if published.by:
+        if published.by not in utterances:
+            raise EmosetError(
+                f"partition {published.name} needs '{published.by}', which the file names do not hold",
+                "use another partition, or the release of the corpus that has it",
+            )
+        folds["1"] = utterances[published.by].map(published.values).fillna("").astype("str").where(used, "").to_numpy()
+    for name, fold in published.folds.items():
+        devel = fold.devel
+        rest = [s for s in _speakers(utterances[used]) if s not in {*fold.test, *fold.devel}]
+        train = list(fold.train) if fold.train is not None else rest
+        if not devel:
+            devel = tuple(_devel_of(utterances, [s for s in train if s not in fold.test], 0))
+            notes.append(f"fold {name}: no devel is published; training speakers {', '.join(devel)} serve as devel")
+        parts = dict.fromkeys(train, "train") | dict.fromkeys(devel, "devel") | dict.fromkeys(fold.test, "test")
+        folds[name] = np.where(used, _by_speaker(utterances, parts), "")
+    table = _table(utterances, folds)
+    return Partition(published.name, 0, table, published.source, published.speakers_cross, notes)
+
+
+def _ratio(utterances: Any, argument: str, seed: int) -> Partition:
+    shares = _shares(argument)
+    speakers = _speakers(utterances)
+    if len(speakers) < 3:
+        raise EmosetError(
+            f"{len(speakers)} speakers ({', '.join(speakers)}) cannot make train, devel and test",
+            "use the corpus as the test set of --partition loco, with others to train on",
+        )
+    groups = deal(speaker_features(utterances, speakers), shares, seed)
+    parts = {speaker: PARTITIONS[group] for speaker, group in zip(speakers, groups, strict=True)}
+    name = "speakers" + (f":{argument}" if argument else "")
+    return Partition(name, seed, _table(utterances, {"1": _by_speaker(utterances, parts)}))
+
+
+def _shares(argument: str) -> tuple[float, ...]:
+    if not argument:
+        return _RATIO
+    try:
+        shares = tuple(float(part) for part in argument.split("/"))
+    except ValueError:
+        shares = ()
+    if len(shares) != 3 or min(shares) <= 0:
+        raise EmosetError(
+            f"'speakers:{argument}' does not give three shares", "for example --partition speakers:70/15/15"
+        )
+    return tuple(share / sum(shares) for share in shares)
+
+
+def _loso(utterances: Any, argument: str, seed: int) -> Partition:
+    speakers = _speakers(utterances)
+    if argument:
+        raise EmosetError(f"'loso:{argument}': loso takes no argument", "--partition loso, or losgo:K for groups")
+    if len(speakers) < 3:
+        raise EmosetError(
+            f"loso needs at least 3 speakers, there are {len(speakers)}", "--partition loco with other corpora"
+        )
+    folds = {}
+    for number, speaker in enumerate(speakers):
+        rest = [other for other in speakers if other != speaker]
+        devel = _devel_of(utterances, rest, number)
+        parts = dict.fromkeys(rest, "train") | dict.fromkeys(devel, "devel") | {speaker: "test"}
+        folds[speaker] = _by_speaker(utterances, parts)
+    return Partition("loso", 0, _table(utterances, folds))
+
+
+def _devel_of(utterances: Any, speakers: list[str], turn: int) -> list[str]:
+    """15 % of ``speakers`` (at least one) for devel, genders in turn; each serves equally often as ``turn`` advances."""
+    gender = dict(zip(utterances["speaker"], utterances["gender"], strict=True))
+    ranks: dict[str, int] = {}
+    keyed = []
+    for speaker in speakers:  # first woman, first man, second woman, ...
+        ranks[gender[speaker]] = ranks.get(gender[speaker], 0) + 1
+        keyed.append((ranks[gender[speaker]], gender[speaker], speaker))
+    order = [speaker for *_, speaker in sorted(keyed)]
+    count = max(1, round(_DEVEL_SHARE * len(order)))
+    return [order[(turn * count + step) % len(order)] for step in range(min(count, len(order) - 1))]
+
+
+def _losgo(utterances: Any, argument: str, seed: int) -> Partition:
+    return _groups(
+        utterances, "losgo", argument, seed, speaker_features(utterances, _speakers(utterances), labels=False)
+    )
+
+
+def _folds(utterances: Any, argument: str, seed: int) -> Partition:
+    return _groups(utterances, "folds", argument, seed, speaker_features(utterances, _speakers(utterances)))
+
+
+def _groups(utterances: Any, word: str, argument: str, seed: int, features: np.ndarray) -> Partition:
+    """K groups of speakers; in fold k group k is test, the next one devel, the rest train (Zhu & Sato 2020)."""
+    speakers = _speakers(utterances)
+    if not argument.isdigit() or not 3 <= int(argument) <= len(speakers):
+        raise EmosetError(
+            f"'{word}:{argument}' needs a number of groups from 3 to {len(speakers)} (the number of speakers)",
+            f"for example --partition {word}:{min(5, len(speakers))}",
+        )
+    count = int(argument)
+    groups = deal(features, (1 / count,) * count, seed)
+    folds = {}
+    for number in range(count):
+        role = {number: "test", (number + 1) % count: "devel"}
+        parts = {speaker: role.get(group, "train") for speaker, group in zip(speakers, groups, strict=True)}
+        folds[str(number + 1)] = _by_speaker(utterances, parts)
+    return Partition(f"{word}:{count}", seed, _table(utterances, folds))
+
+
+def _leave_out(utterances: Any, word: str, seed: int) -> Partition:
+    """Leave one corpus (loco) or language (lolo) out; devel is 15 % of the speakers of each corpus that stays."""
+    key = {"loco": "corpus", "lolo": "language"}[word]
+    values = sorted(utterances[key].unique())
+    if len(values) < 2:
+        raise EmosetError(
+            f"{word} needs at least two {'corpora' if key == 'corpus' else 'languages'}, not {values}",
+            "name more corpora with -t",
+        )
+    devel: set[tuple[str, str]] = set()
+    for name, rows in utterances.groupby("corpus"):
+        speakers = np.random.default_rng(seed).permutation(_speakers(rows)).tolist()
+        devel |= {(name, speaker) for speaker in _devel_of(rows, speakers, 0)} if len(speakers) > 1 else set()
+    in_devel = np.array([pair in devel for pair in zip(utterances["corpus"], utterances["speaker"], strict=True)])
+    folds = {
+        value: np.where(utterances[key] == value, "test", np.where(in_devel, "devel", "train")) for value in values
+    }
+    return Partition(word, seed, _table(utterances, folds))

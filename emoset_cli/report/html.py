@@ -1,0 +1,249 @@
+"""The report: one HTML page that needs no other file, and the tables, plots and numbers beside it."""
+
+import re
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from importlib.resources import files as resources
+from pathlib import Path
+from typing import Any
+
+from emoset_cli import files
+from emoset_cli.report import plots
+from emoset_cli.report.tables import (
+    Column,
+    Table,
+    comparison_table,
+    corpora_table,
+    in_order,
+    percent,
+    recall_table,
+    results_table,
+    slug,
+)
+from emoset_cli.runs import Run
+
+_SHOWN_PROBLEMS = 200
+# Settings with a place of their own on the page; the rest is listed as it is.
+_KNOWN = {"emoset", "model", "feature", "corpora", "labels", "partition", "chosen", "data", "packages", "counts",
+          "options", "seed", "label_space", "signature"}  # fmt: skip
+
+
+def write_report(
+    folder: Path,
+    runs: Sequence[Run],
+    scores: Sequence[dict[str, Any]],
+    corpora_rows: Sequence[dict[str, Any]] | None = None,
+    comparisons: Sequence[dict[str, Any]] | None = None,
+    problems: Sequence[dict[str, Any]] | None = None,
+    command: str = "",
+) -> Path:
+    """Write ``report.html`` and, beside it, tables (Markdown, LaTeX, CSV), ``metrics.json`` and figures (SVG).
+
+    The same runs give the same bytes: the page holds no date and no path of this machine. The page is written last,
+    so where it is, all is.
+
+    Args:
+        folder: made if missing; files of ours in it are replaced one by one, each whole
+        runs: the runs of ``scores``, in the same order
+        scores: from `scores.score_runs`
+        corpora_rows: from `tables.corpora_rows`
+        comparisons: from `comparison.compare_many`
+        problems: rows of ``problems.csv``
+        command: the command that made this report; without it, one that makes the same
+
+    Returns:
+        path of the page
+    """
+    assert [run.name for run in runs] == [score["run"] for score in scores]
+    comparisons, corpora_rows = list(comparisons or []), list(corpora_rows or [])
+    folder.mkdir(parents=True, exist_ok=True)
+    files.sweep(folder)
+    tables = [results_table(scores)]
+    tables += [corpora_table(corpora_rows)] if corpora_rows else []
+    tables += [comparison_table(one) for one in comparisons]
+    tables += [recall_table(*place) for place in _places(scores)]
+    figures = _figures(scores, corpora_rows)
+    for name, svg in figures.items():
+        files.write_text(folder / "figures" / f"{name}.svg", svg + "\n")
+    files.write_text(folder / "results.md", "\n".join(table.markdown() for table in tables))
+    needs = "% needs \\usepackage{booktabs,graphicx}\n"
+    files.write_text(folder / "results.tex", needs + "\n".join(table.latex() for table in tables))
+    files.write_text(folder / "results.csv", tables[0].csv())
+    for number, table in enumerate(tables[1:], 1):
+        files.write_text(folder / "tables" / f"{number:02d}-{slug(table.title)[:100]}.csv", table.csv())
+    files.write_json(folder / "metrics.json", {"scores": list(scores), "comparisons": comparisons})
+    page = _page(runs, scores, corpora_rows, comparisons, list(problems or []), figures, command)
+    files.write_text(folder / "report.html", page)
+    return folder / "report.html"
+
+
+def _places(scores: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], str, str]]:
+    """Each run's corpora with the partition that is shown in full: test, or devel where there is no test."""
+    for score in scores:
+        for corpus, parts in score["corpora"].items():
+            yield score, corpus, "test" if "test" in parts else "devel"
+
+
+def _figure_name(scores: Sequence[dict[str, Any]], score: dict[str, Any], corpus: str, kind: str) -> str:
+    """File name of a figure; runs of one name (from different workspaces) are told apart by their number."""
+    same = sum(other["run"] == score["run"] for other in scores) > 1
+    number = f"_{next(index for index, other in enumerate(scores, 1) if other is score)}" if same else ""
+    return re.sub(r"[^\w.+-]+", "-", f"{score['run']}{number}_{corpus}_{kind}")
+
+
+def _figures(scores: Sequence[dict[str, Any]], corpora_rows: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """File name without its suffix -> SVG."""
+    figures = {"corpora": plots.corpora_plot(corpora_rows)} if corpora_rows else {}
+    for score, corpus, partition in _places(scores):
+        part = score["corpora"][corpus][partition]
+        what, uar = f"{corpus}, {partition}, {score['run']}", part["uar"]["value"]
+        drawn = {
+            "confusion": plots.confusion_plot(part["confusion"], f"Confusion matrix: {what}"),
+            "recall": plots.recall_plot(part["recall"], part["chance"], uar, f"Recall of each label: {what}"),
+            "speakers": plots.speaker_plot(part["speakers"], uar, part["chance"], f"UAR of each speaker: {what}"),
+        }
+        figures |= {_figure_name(scores, score, corpus, f"{partition}_{kind}"): svg for kind, svg in drawn.items()}
+    return figures
+
+
+def _page(
+    runs: Sequence[Run],
+    scores: Sequence[dict[str, Any]],
+    corpora_rows: list[dict[str, Any]],
+    comparisons: list[dict[str, Any]],
+    problems: list[dict[str, Any]],
+    figures: dict[str, str],
+    command: str,
+) -> str:
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"percent": percent, "breaks": _breaks}
+    template = environment.from_string(resources("emoset_cli.report").joinpath("report.html.j2").read_text("utf-8"))
+    names = [score["run"] for score in scores]
+    return template.render(
+        title=", ".join(dict.fromkeys(corpus for score in scores for corpus in score["corpora"])),
+        version=next((str(run.config["emoset"]) for run in runs if "emoset" in run.config), ""),
+        headlines=_headlines(scores),
+        corpora=corpora_table(corpora_rows) if corpora_rows else None,
+        corpora_figure=Markup(figures.get("corpora", "")),
+        ids={name: f"run-{index + 1}" for index, name in enumerate(names)},
+        runs=[
+            _run_view(run, score, scores, figures, i) for i, (run, score) in enumerate(zip(runs, scores, strict=True))
+        ],
+        comparisons=[comparison_table(one) for one in comparisons],
+        problems=_problem_tables(problems),
+        problem_count=len(problems),
+        shown_problems=_SHOWN_PROBLEMS,
+        command=command or f"emoset evaluate {shlex.join(names)}",
+        packages=sorted({f"{name} {version}" for run in runs for name, version in _pairs(run.config.get("packages"))}),
+    )
+
+
+def _headlines(scores: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The tables at the top: test first, devel apart, each row with its interval drawn on a line."""
+    from markupsafe import Markup
+
+    headlines = []
+    for partition in ("test", "devel"):
+        table = results_table(scores, [partition])
+        parts = [part for *_, part in in_order(scores, [partition])]
+        strips = [plots.strip_plot(part["uar"]["value"], part["uar"]["low"], part["uar"]["high"], part["chance"])
+                  for part in parts]  # fmt: skip
+        if parts:
+            hows = sorted({part["how"] for part in parts})
+            headlines.append(
+                {"partition": partition, "table": table, "strips": list(map(Markup, strips)), "hows": hows}
+            )
+    return headlines
+
+
+def _run_view(
+    run: Run, score: dict[str, Any], scores: Sequence[dict[str, Any]], figures: dict[str, str], index: int
+) -> dict[str, Any]:
+    """What the page shows of one run."""
+    from markupsafe import Markup
+
+    corpora = []
+    for _, corpus, partition in _places([score]):
+        part = score["corpora"][corpus][partition]
+        name = _figure_name(scores, score, corpus, partition)
+        drawn = {kind: Markup(figures[f"{name}_{kind}"]) for kind in ("confusion", "recall", "speakers")}
+        corpora.append({"corpus": corpus, "partition": partition, **part, "figures": drawn})
+    return {
+        "id": f"run-{index + 1}",
+        "name": run.name,
+        "settings": _settings(run.config),
+        "chosen": _chosen_table(run.config.get("chosen") or {}),
+        "corpora": corpora,
+        "pooled": score.get("pooled", {}),
+        "hashes": [("partition", str((run.config.get("partition") or {}).get("hash", ""))),
+                   *((f"data of {corpus}", str(hashed)) for corpus, hashed in _pairs(run.config.get("data")))],
+    }  # fmt: skip
+
+
+def _settings(config: dict[str, Any]) -> list[tuple[str, str]]:
+    """Pairs of words for the list of settings, the ones a reader asks for first."""
+    partition = config.get("partition") or {}
+    published = " (published)" if partition.get("published") else ""
+    settings = [
+        ("model", config.get("model")),
+        ("feature", config.get("feature")),
+        ("corpora", ", ".join(map(str, config.get("corpora", [])))),
+        ("labels", config.get("label_space")),
+        ("partition", f"{partition.get('name', '')}{published}"),
+        ("folds", len(partition.get("folds") or [1])),
+        ("partition seed", partition.get("seed")),
+        ("seed", config.get("seed")),
+        *_pairs(config.get("options")),
+        *_pairs(config.get("counts")),
+        *((key, value) for key, value in config.items() if key not in _KNOWN),
+    ]
+    return [(str(name).replace("_", " "), _words(value)) for name, value in settings if value not in (None, "", {}, [])]
+
+
+def _breaks(name: str) -> Any:
+    """The name, escaped, with places where a line may break: the names of runs are long."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"([_+])", r"\1<wbr>", str(escape(name))))
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_words(inner)}" for key, inner in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_words, value))
+    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+
+
+def _pairs(value: Any) -> list[tuple[str, Any]]:
+    return [(str(key), inner) for key, inner in value.items()] if isinstance(value, dict) else []
+
+
+def _chosen_table(chosen: dict[str, Any]) -> Table | None:
+    """What each fold chose on devel, and the devel UAR that made it choose."""
+    keys = list(dict.fromkeys(key for one in chosen.values() for key in one if key not in ("grid", "devel_uar")))
+    columns = [Column("fold", "text", "fold"), *(Column(key, "text", slug(key)) for key in keys),
+               Column("devel UAR [%]", "percent", "devel_uar")]  # fmt: skip
+    rows = [
+        [str(fold), *(None if one.get(key) is None else _words(one[key]) for key in keys), one.get("devel_uar")]
+        for fold, one in chosen.items()
+    ]
+    return Table("Chosen on devel", columns, rows) if rows else None
+
+
+def _problem_tables(problems: list[dict[str, Any]]) -> list[Table]:
+    """Problems counted by kind, then one by one."""
+    if not problems:
+        return []
+    count = Counter((str(row["corpus"]), str(row["problem"]), str(row["action"])) for row in problems)
+    heads = [Column(name, "text", name) for name in ("corpus", "problem", "action")]
+    keys = ("corpus", "path", "problem", "action", "detail")
+    return [
+        Table("By kind", [*heads, Column("files", "count", "files")], [[*key, n] for key, n in sorted(count.items())]),
+        Table("One by one", [Column(key, "text", key) for key in keys],
+              [[str(row.get(key, "")) for key in keys] for row in problems[:_SHOWN_PROBLEMS]]),
+    ]  # fmt: skip

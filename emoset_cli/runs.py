@@ -1,0 +1,110 @@
+"""A run: one training with its folder, from which everything later is computed.
+
+``runs/emodb_svm-egemaps-v02_3f2a91c0/`` holds ``config.yaml``, the model, ``partition.csv``, ``predictions.csv``
+and ``done.json``. The last is written last: a folder without it is unfinished and is never read as a result.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emoset_cli.errors import EmosetError, unknown
+from emoset_cli.files import digest, read_json, write_json, write_text
+
+# One row of predictions.csv is one utterance in one fold and partition; the columns `score_LABEL` (decision
+# values) or `probability_LABEL` follow these.
+PREDICTION_COLUMNS = [
+    "corpus", "utterance", "speaker", "gender", "language", "fold", "partition", "truth", "prediction",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its folder and its resolved settings (``config.yaml``)."""
+
+    folder: Path
+    config: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The folder's name: readable words and the signature."""
+        return self.folder.name
+
+    def predictions(self) -> Any:
+        """Read ``predictions.csv`` as a DataFrame; ids, speakers, labels and folds are strings.
+
+        Raises:
+            EmosetError: if the file is not the one the training wrote
+        """
+        import pandas as pd
+
+        path = self.folder / "predictions.csv"
+        if digest(path.read_bytes()) != read_json(self.folder / "done.json")["predictions"]:
+            raise EmosetError(f"{path} was changed after the training wrote it", "train again with --force")
+        text = dict.fromkeys(PREDICTION_COLUMNS, "str")
+        return pd.read_csv(path, dtype=text, keep_default_na=False, na_values={})
+
+
+def signature(settings: dict[str, Any]) -> str:
+    """8 hex digits that change with any setting that can change a result."""
+    return digest(settings, length=8)
+
+
+def run_folder(workspace: Path, words: str, settings: dict[str, Any]) -> Path:
+    """Where the run with these settings lives: readable words, then its signature."""
+    return workspace / "runs" / f"{words}_{signature(settings)}"
+
+
+def is_done(folder: Path) -> bool:
+    """Whether the run in ``folder`` was finished."""
+    return (folder / "done.json").is_file()
+
+
+def finish(folder: Path, config: dict[str, Any], predictions: Any) -> Run:
+    """Write the settings and predictions of a run, then the mark that it is whole."""
+    import yaml
+
+    path = folder / "predictions.csv"
+    write_text(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=120))
+    write_text(path, predictions.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    write_json(folder / "done.json", {"predictions": digest(path.read_bytes()), "rows": len(predictions)})
+    return Run(folder, config)
+
+
+def read_run(folder: Path) -> Run:
+    """Read a finished run.
+
+    Raises:
+        EmosetError: if the folder is not a run, or an unfinished one
+    """
+    import yaml
+
+    config = folder / "config.yaml"
+    if not is_done(folder) or not config.is_file():
+        state = "an unfinished run" if config.is_file() else "not a run"
+        raise EmosetError(f"{folder} is {state}", "give the same `emoset train` command again: it resumes")
+    return Run(folder, yaml.safe_load(config.read_text(encoding="utf-8")))
+
+
+def find_run(workspace: Path, name: str) -> Run:
+    """The run called ``name``: a path, a folder name below ``runs/``, or an unambiguous part of one.
+
+    Raises:
+        EmosetError: if there is no such run, or several
+    """
+    path = Path(name)
+    if (path / "config.yaml").is_file():
+        return read_run(path)
+    names = list_runs(workspace)
+    hits = [name] if name in names else [known for known in names if name in known]
+    if not hits:
+        raise unknown("run", name, names)
+    if len(hits) > 1:
+        raise EmosetError(f"'{name}' fits several runs: {', '.join(hits)}", "give more of the name")
+    return read_run(workspace / "runs" / hits[0])
+
+
+def list_runs(workspace: Path) -> list[str]:
+    """Names of the finished runs of a workspace, sorted."""
+    folder = workspace / "runs"
+    return sorted(entry.name for entry in folder.iterdir() if is_done(entry)) if folder.is_dir() else []

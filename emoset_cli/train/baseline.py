@@ -1,0 +1,296 @@
+"""Baselines on functionals, fold by fold: standardise on train, choose on devel, refit on train + devel, test once.
+
+Source: Gerczuk et al. 2021, section 4.1. A finished fold is a file; a killed training takes up at the first fold
+that has none. The folds of all runs asked for are one list of jobs for all cores.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emoset_cli import __version__, metrics, runs
+from emoset_cli.errors import EmosetError, unknown
+from emoset_cli.files import digest, sweep, write_json, write_table
+from emoset_cli.parallel import run_jobs
+from emoset_cli.partition import PARTITIONS, write_partition
+from emoset_cli.train import BASELINES, NORMALISE
+from emoset_cli.train.task import Task
+
+RECIPE = 1  # raise when a change here alters results: runs of an older recipe are then not taken for new ones
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user chooses of a baseline; everything here is part of the run's signature."""
+
+    model: str = "svm"
+    normalise: str = "train"
+    class_weight: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for kind, value, known in (
+            ("model", self.model, BASELINES),
+            ("normalisation", self.normalise, NORMALISE),
+            ("class weight", self.class_weight or "none", ["none", "balanced"]),
+        ):
+            if value not in known:
+                raise unknown(kind, value, known)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run before it is trained: its folder, its settings (hashed into the folder's name) and its data."""
+
+    folder: Path
+    settings: dict[str, Any]
+    task: Task
+    options: Options
+
+    @property
+    def done(self) -> bool:
+        """Whether a run with these settings is finished."""
+        return runs.is_done(self.folder)
+
+
+def plan_run(
+    workspace: Path,
+    task: Task,
+    options: Options,
+    feature: dict[str, Any],
+    entries: dict[str, str],
+    space: str,
+    subset: str,
+) -> Planned:
+    """Settle the settings and with them the folder of a run.
+
+    Args:
+        workspace: holds ``runs/``
+        task: its data
+        options: of the model
+        feature: settings of the feature set (`emoset_cli.features.settings`)
+        entries: hash of each corpus's registry entry
+        space: label space
+        subset: named filter, or ""
+    """
+    split = task.partition
+    settings = {
+        "recipe": RECIPE,
+        "model": options.model,
+        "feature": feature,
+        "corpora": task.corpora,
+        "label_space": space,
+        "labels": task.labels,
+        "subset": subset,
+        "partition": {"name": split.name, "seed": split.seed, "hash": split.hash, "source": split.source},
+        "options": {"normalise": options.normalise, "class_weight": options.class_weight},
+        "seed": options.seed,
+        "data": task.data,
+        "entries": entries,
+    }
+    corpora = "+".join(task.corpora) if len(task.corpora) < 5 else f"{len(task.corpora)}-corpora"
+    extras = [split.name.removesuffix(".csv"), *([space] if space != "own" else []), *([subset] if subset else [])]
+    words = f"{corpora}_{options.model}-{feature['feature']}_{'-'.join(extras)}"
+    words = "".join(c if c.isalnum() or c in "+-_." else "-" for c in words)
+    return Planned(runs.run_folder(workspace, words, settings), settings, task, options)
+
+
+def train(
+    planned: Iterable[Planned],
+    workers: int = 0,
+    force: bool = False,
+    progress: Callable[[int], Any] = lambda folds: None,
+) -> list[runs.Run]:
+    """Train what is not yet trained; answer the finished runs in the order given.
+
+    Args:
+        planned: runs of `plan_run`
+        workers: processes, 0 for all cores
+        force: train again what is finished
+        progress: called with the number of folds done
+    """
+    todo = list(planned)
+    jobs = []
+    for run in todo:
+        folds = run.task.partition.folds
+        if force:
+            shutil.rmtree(run.folder, ignore_errors=True)
+        if run.done:
+            progress(len(folds))
+            continue
+        parts = run.folder / "folds"
+        parts.mkdir(parents=True, exist_ok=True)
+        sweep(parts)
+        finished = [fold for fold in folds if _part(parts, fold).is_file()]
+        progress(len(finished))
+        jobs += [_fold_job(run, fold, parts) for fold in folds if fold not in finished]
+    for _ in run_jobs(_fit_fold, jobs, workers if len(jobs) > 3 else 1):  # a process starts slower than three folds
+        progress(1)
+    return [_assemble(run) for run in todo]
+
+
+def _part(parts: Path, fold: str) -> Path:
+    return parts / f"{digest(fold)}.safetensors"
+
+
+def _fold_job(run: Planned, fold: str, parts: Path) -> tuple:
+    task = run.task
+    groups = _groups(task, run.options.normalise)
+    where = task.partition.table[fold].to_numpy().astype(str)
+    return (run.options, task.features, task.truth, groups, where, _part(parts, fold))
+
+
+def _groups(task: Task, how: str) -> np.ndarray:
+    """Number of the group each utterance is standardised with, shape ``(utterances,)``."""
+    corpora = task.utterances["corpus"].to_numpy().astype(str)
+    names = {
+        "train": np.zeros(len(corpora), int),
+        "corpus": corpora,
+        "speaker": np.char.add(np.char.add(corpora, "/"), task.utterances["speaker"].to_numpy().astype(str)),
+    }[how]
+    groups: np.ndarray = np.unique(names, return_inverse=True)[1]
+    return groups
+
+
+def standardise(
+    features: np.ndarray, groups: np.ndarray, train: np.ndarray, how: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Zero mean and unit variance by group; what is fitted on is told by `NORMALISE`.
+
+    Args:
+        features: ``(utterances, features)``
+        groups: number of each utterance's group, ``(utterances,)``
+        train: whether an utterance is for training, ``(utterances,)``
+        how: a key of `NORMALISE`
+
+    Returns:
+        mean and scale ``(groups, features)``, and the standardised features ``(utterances, features)``, float64
+    """
+    values = features.astype(np.float64)
+    trained = np.isin(groups, groups[train])
+    fit_on = np.ones(len(values), bool) if how == "speaker" else np.where(trained, train, True)
+    mean = np.zeros((groups.max() + 1, values.shape[1]))
+    scale = np.ones_like(mean)
+    for group in range(len(mean)):
+        own = values[(groups == group) & fit_on]
+        mean[group], deviation = own.mean(axis=0), own.std(axis=0)
+        scale[group] = np.where(deviation > 0, deviation, 1.0)  # a constant feature stays 0
+    return mean, scale, (values - mean[groups]) / scale[groups]
+
+
+def _fit_fold(
+    options: Options, features: np.ndarray, truth: np.ndarray, groups: np.ndarray, where: np.ndarray, path: Path
+) -> None:
+    """Choose the setting on devel, refit on train + devel, score test, and write all of it as one file.
+
+    Mean and scale stay those of train in the refit, as in the source.
+    """
+    import safetensors.numpy
+
+    train, devel, test = (where == part for part in PARTITIONS)
+    mean, scale, values = standardise(features, groups, train, options.normalise)
+    baseline = BASELINES[options.model].load()
+    known = sorted(set(truth))
+    if len(set(truth[train])) < 2:
+        raise EmosetError(
+            f"all training utterances of a fold are labelled {truth[train][0]}", "choose another partition"
+        )
+    tried = []
+    best: tuple[float, dict[str, float], dict[str, Any]] | None = None
+    for setting in baseline.GRID:
+        model = baseline.fit(values[train], truth[train], setting, options.class_weight, options.seed)
+        guess = _winners(model, baseline.scores(model, values[devel]))
+        reached = metrics.uar(truth[devel], guess, known)
+        tried.append({**setting, "devel_uar": reached, "converged": model["converged"]})
+        if best is None or reached > best[0]:
+            best = (reached, setting, model)
+    assert best is not None
+    reached, setting, chosen = best
+    both = train | devel
+    final = baseline.fit(values[both], truth[both], setting, options.class_weight, options.seed)
+    arrays = {
+        "devel_scores": baseline.scores(chosen, values[devel]),
+        "test_scores": baseline.scores(final, values[test]),
+        "mean": mean,
+        "scale": scale,
+    }
+    arrays |= {f"model.{name}": np.ascontiguousarray(array) for name, array in final["arrays"].items()}
+    facts = {"setting": setting, "devel_uar": reached, "tried": tried, "converged": final["converged"]}
+    facts |= {"devel_labels": chosen["labels"], "labels": final["labels"]}
+    write_table(path, lambda aside: safetensors.numpy.save_file(arrays, aside, {"fold": json.dumps(facts)}))
+
+
+def _winners(model: dict[str, Any], scores: np.ndarray) -> np.ndarray:
+    winners: np.ndarray = np.array(model["labels"])[scores.argmax(axis=1)]
+    return winners
+
+
+def _read_fold(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    import safetensors
+
+    with safetensors.safe_open(path, "numpy") as file:
+        return {name: file.get_tensor(name) for name in sorted(file.keys())}, json.loads(file.metadata()["fold"])
+
+
+def _assemble(run: Planned) -> runs.Run:
+    """Make the run folder whole from its folds: one model file, one table of predictions, the resolved settings."""
+    import pandas as pd
+    import safetensors.numpy
+
+    if run.done:
+        return runs.read_run(run.folder)
+    tensors: dict[str, np.ndarray] = {}
+    folds: dict[str, Any] = {}
+    tables = []
+    for fold in run.task.partition.folds:
+        arrays, facts = _read_fold(_part(run.folder / "folds", fold))
+        tables += [_predictions(run, fold, "devel", arrays["devel_scores"], facts["devel_labels"])]
+        tables += [_predictions(run, fold, "test", arrays["test_scores"], facts["labels"])]
+        tensors |= {f"{fold}/{n}": array for n, array in arrays.items() if not n.endswith("_scores")}
+        folds[fold] = {name: fact for name, fact in facts.items() if name != "devel_labels"}
+    write_table(run.folder / "model.safetensors", lambda aside: safetensors.numpy.save_file(tensors, aside))
+    model = {"model": run.options.model, "feature": run.settings["feature"], "columns": run.task.columns}
+    write_json(run.folder / "model.json", {**model, "normalise": run.options.normalise, "folds": folds})
+    write_partition(run.folder / "partition.csv", run.task.partition, run.task.utterances)
+    done = runs.finish(run.folder, _config(run, folds), pd.concat(tables, ignore_index=True))
+    shutil.rmtree(run.folder / "folds")
+    return done
+
+
+def _predictions(run: Planned, fold: str, part: str, scores: np.ndarray, labels: list[str]) -> Any:
+    members = run.task.partition.members(fold, part)
+    rows = run.task.utterances[members][["corpus", "utterance", "speaker", "gender", "language"]]
+    table = rows.assign(fold=fold, partition=part, truth=run.task.truth[members])
+    table["prediction"] = _winners({"labels": labels}, scores)
+    prefix = BASELINES[run.options.model].load().PREFIX
+    return table.assign(**{f"{prefix}{label}": scores[:, column] for column, label in enumerate(labels)})
+
+
+def _config(run: Planned, folds: dict[str, Any]) -> dict[str, Any]:
+    split = run.task.partition
+    chosen = {f: {**facts["setting"], "devel_uar": round(facts["devel_uar"], 6)} for f, facts in folds.items()}
+    stuck = [fold for fold, facts in folds.items() if not facts["converged"]]
+    counts = {part: int(sum(split.members(fold, part).sum() for fold in split.folds)) for part in PARTITIONS}
+    return {
+        "emoset": __version__,
+        **run.settings,
+        "feature": run.settings["feature"]["feature"],
+        "feature_settings": run.settings["feature"],
+        "partition": {
+            **run.settings["partition"],
+            "folds": split.folds,
+            "published": bool(split.source),
+            "notes": split.notes + split.gaps,
+        },
+        "left_out": run.task.left_out,
+        "counts": counts,
+        "chosen": chosen,
+        "not_converged": stuck,
+        "packages": {name: version(name) for name in ("numpy", "scikit-learn", "pandas")},
+    }  # fmt: skip

@@ -1,0 +1,103 @@
+"""Synthetic corpora, a workspace with everything done on them, and the real corpora where there are any."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emoset_cli.cli.main import main
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command answered: exit code, stdout, stderr."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def emoset(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run a command line in this process, as the shell would."""
+    for name in ("EMOSET_WORKSPACE", "EMOSET_REGISTRY", "EMOSET_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*arguments: object) -> Result:
+        capfd.readouterr()
+        code = main([str(argument) for argument in arguments])
+        out, err = capfd.readouterr()
+        return Result(code, out, err)
+
+    return run
+
+
+def _once(folder: Path, make: Callable[[Path], Any]) -> Path:
+    """Make ``folder`` in one of the test processes; the others wait for it."""
+    done = folder.with_suffix(".done")
+    lock = folder.with_suffix(".lock")
+    while not done.exists():
+        try:
+            lock.mkdir(parents=True)
+        except FileExistsError:
+            time.sleep(0.1)
+            continue
+        try:
+            if not done.exists():
+                make(folder)
+                done.touch()
+        finally:
+            lock.rmdir()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder common to all test processes of this run."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+
+
+@pytest.fixture(scope="session")
+def recordings(shared: Path) -> dict[str, Path]:
+    """The three synthetic corpora: key -> folder. Never write there; copy what you change."""
+    from emoset_cli.synth import demo
+
+    folder = _once(shared / "recordings", demo.write)
+    return {key: folder / key for key in demo.CORPORA}
+
+
+@pytest.fixture(scope="session")
+def done(shared: Path, recordings: dict[str, Path]) -> Path:
+    """A workspace in which the demo corpora are prepared and eGeMAPS extracted. Never write there."""
+
+    def make(folder: Path) -> None:
+        where = [f"{key}={path}" for key, path in recordings.items()]
+        assert main(["prepare", *where, "--partition", "standard", "-d", str(folder), "-q"]) == 0
+        assert main(["extract", "egemaps", "-d", str(folder), "-q"]) == 0
+
+    return _once(shared / "done", make)
+
+
+@pytest.fixture
+def workspace(done: Path, tmp_path: Path) -> Path:
+    """A copy of `done` to write to."""
+    return Path(shutil.copytree(done, tmp_path / "workspace"))
+
+
+@pytest.fixture(scope="session")
+def real() -> Iterator[Path]:
+    """The folder of real corpora: EMOSET_CORPORA, or ``../shared/corpora`` beside the project."""
+    folder = Path(os.environ.get("EMOSET_CORPORA") or Path(__file__).parents[2] / "shared" / "corpora")
+    if not (folder / "emodb").is_dir():
+        pytest.skip("no real corpora here: set EMOSET_CORPORA")
+    yield folder

@@ -1,0 +1,421 @@
+"""The registry: each corpus reads its real names, each mistake in a file is told with its line and mend."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from emoset_cli.corpora import Corpus, Fold, Rule, get_corpus, load_corpora
+from emoset_cli.errors import EmosetError
+
+BUILT_IN = load_corpora()
+
+# corpus, path without extension, id, speaker, label, gender
+NAMES = [
+    ("emodb", "03a01Fa", "03a01Fa", "03", "happiness", "male"),
+    ("emodb", "wav/16b10Wb", "16b10Wb", "16", "anger", "female"),
+    ("emodb", "wav/14b09Tbxx", "14b09Tbxx", "14", "sadness", "female"),
+    ("ravdess", "Actor_07/03-01-03-01-02-01-07", "03-01-03-01-02-01-07", "07", "happiness", "male"),
+    ("ravdess", "03-01-08-02-01-02-24", "03-01-08-02-01-02-24", "24", "surprise", "female"),
+    ("emovo", "f1/dis-f1-b1", "dis-f1-b1", "f1", "disgust", "female"),
+    ("emovo", "m3/gio-m3-n5", "gio-m3-n5", "m3", "happiness", "male"),
+    ("urdu", "Angry/SM1_F10_A010", "SM1_F10_A010", "SM1", "anger", "male"),
+    ("urdu", "Neutral/SF9_F1_N01", "SF9_F1_N01", "SF9", "neutral", "female"),
+    ("crema-d", "AudioWAV/1001_IEO_ANG_HI", "1001_IEO_ANG_HI", "1001", "anger", "male"),
+    ("crema-d", "1091_WSI_SAD_XX", "1091_WSI_SAD_XX", "1091", "sadness", "female"),
+    ("tess", "OAF_angry/OAF_back_angry", "OAF_back_angry", "OAF", "anger", "female"),
+    ("tess", "OA_bite_neutral", "OA_bite_neutral", "OAF", "neutral", "female"),
+    ("tess", "YAF_youth_ps", "YAF_youth_ps", "YAF", "surprise", "female"),
+    ("savee", "DC/a01", "DC_a01", "DC", "anger", "male"),
+    ("savee", "DC_a01", "DC_a01", "DC", "anger", "male"),
+    ("savee", "AudioData/KL/sa15", "KL_sa15", "KL", "sadness", "male"),
+    ("savee", "JE/su03", "JE_su03", "JE", "surprise", "male"),
+    ("cafe", "Colère/Fort/01-C-2-3", "01-C-2-3", "01", "anger", "male"),
+    ("cafe", "Neutre/12-N-1-6", "12-N-1-6", "12", "neutral", "female"),
+    ("esd", "0001/Angry/train/0001_000351", "0001_000351", "0001", "anger", "female"),
+    ("esd", "ESD/0020/Surprise/0020_001750", "0020_001750", "0020", "surprise", "male"),
+    ("demo-aria", "f03_s02_W1", "f03_s02_W1", "f03", "anger", "female"),
+    ("demo-brio", "speaker-03/brio-02-04-01", "speaker-03/brio-02-04-01", "03", "fear", "male"),
+    ("demo-cora", "happy/bea_p04_v1", "happy/bea_p04_v1", "bea", "happiness", "female"),
+]
+
+
+def parsed(corpus: Corpus, path: str) -> tuple[str, str, str, str]:
+    match = corpus.regex.search(path)
+    assert match, path
+    groups = match.groupdict()
+    speaker = corpus.speaker_alias.get(groups["speaker"], groups["speaker"])
+    gender = corpus.genders.get(speaker) or corpus.gender_codes[groups["gender"]]
+    name = corpus.id.format(**groups) if corpus.id else match.group(0).strip("/")
+    return name, speaker, corpus.labels[groups["label"]], gender
+
+
+@pytest.mark.parametrize(("key", "path", "name", "speaker", "label", "gender"), NAMES)
+def test_real_names_are_read(key, path, name, speaker, label, gender):
+    assert parsed(BUILT_IN[key], path) == (name, speaker, label, gender)
+    assert parsed(BUILT_IN[key], f"some/folder/above/{path}") == (name, speaker, label, gender)
+
+
+def test_every_corpus_has_a_name_that_is_read():
+    assert {key for key, *_ in NAMES} == set(BUILT_IN)
+
+
+@pytest.mark.parametrize(
+    ("key", "path"),
+    [
+        ("emodb", "x03a01Fa"), ("emodb", "03a01Xa"), ("ravdess", "03-01-09-01-02-01-07"), ("emovo", "dis-f1-b1 (1)"),
+        ("urdu", "SX1_F10_A010"), ("crema-d", "11001_IEO_ANG_HI"), ("savee", "XX_a01"),
+        ("esd", "0001/Angry/0002_000351"), ("demo-cora", "unhappy/bea_p04_v1"),
+    ],
+)  # fmt: skip
+def test_other_names_are_not(key, path):
+    assert BUILT_IN[key].regex.search(path) is None
+
+
+@pytest.mark.parametrize("corpus", BUILT_IN.values(), ids=str.lower if False else list(BUILT_IN))
+class TestEveryEntry:
+    def test_tells_licence_source_and_reference(self, corpus):
+        assert corpus.name and corpus.licence and corpus.access and corpus.obtain and corpus.sources and corpus.notes
+        assert corpus.year and 1990 < corpus.year < 2030
+        assert corpus.reference or corpus.nature == "synthetic"
+
+    def test_counts_fit(self, corpus):
+        assert corpus.count.utterances == sum(corpus.count.labels.values())
+        assert set(corpus.count.labels) == set(corpus.label_names)
+        if corpus.genders:
+            assert corpus.count.speakers == len(corpus.genders)
+
+    def test_languages_are_iso_639_3(self, corpus):
+        assert set(corpus.languages) <= {"deu", "eng", "ita", "urd", "fra", "cmn", "qaa", "qab", "qac"}
+        assert all(corpus.language_of(speaker) in corpus.languages for speaker in corpus.genders)
+
+    def test_no_speaker_crosses_a_published_partition(self, corpus):
+        for published in corpus.partitions.values():
+            assert published.source
+            for fold in published.folds.values():
+                rest = set(corpus.genders) - set(fold.devel) - set(fold.test)
+                train = set(fold.train) if fold.train is not None else rest
+                assert train and fold.test and not train & set(fold.devel) and not train & set(fold.test)
+                assert not set(fold.devel) & set(fold.test)
+                assert {*train, *fold.devel, *fold.test} <= set(corpus.genders)
+
+    def test_says_where_it_is_defined(self, corpus):
+        line = int(re.fullmatch(r"corpora\.yaml, line (\d+)", corpus.where_defined)[1])
+        lines = (Path(__file__).parent.parent / "corpora.yaml").read_text(encoding="utf-8").splitlines()
+        assert lines[line - 1] == f"{corpus.key}:"
+
+
+def test_facts_of_the_papers():
+    emodb, ravdess, esd = BUILT_IN["emodb"], BUILT_IN["ravdess"], BUILT_IN["esd"]
+    assert emodb.partitions["alisamir2022"].folds == {"1": Fold(None, ("11", "13"), ("15", "16"))}
+    assert ravdess.partitions["alisamir2022"].folds["1"].test == ("22", "23", "24")
+    assert emodb.subsets == {"emonet494": {"recognised": Rule(min=80), "natural": Rule(min=60)}}
+    assert emodb.tables["quality"].separator == "\t" and emodb.tables["quality"].decimal == ","
+    assert emodb.label_names == ("anger", "boredom", "disgust", "fear", "happiness", "sadness", "neutral")
+    folds = emodb.partitions["deep-wccn"].folds.values()
+    assert sorted(speaker for fold in folds for speaker in fold.test) == sorted(emodb.genders)
+    assert esd.partitions["official"].speakers_cross and esd.partitions["official"].by == "split"
+    assert esd.language_of("0001") == "cmn" and esd.language_of("0020") == "eng" and esd.language_of("0021") == ""
+    mandarin = {speaker for speaker, language in esd.speaker_languages.items() if language == "cmn"}
+    for fold in esd.partitions["deep-wccn"].folds.values():
+        assert {*fold.train, *fold.devel, *fold.test} == mandarin
+    crossing = {key for key, corpus in BUILT_IN.items() if any(p.speakers_cross for p in corpus.partitions.values())}
+    assert crossing == {"esd"}
+
+
+def test_loading_is_quick_and_imports_nothing_heavy():
+    code = (
+        "import sys, time, emoset_cli.corpora as c; a = time.process_time(); c.load_corpora();"
+        "assert time.process_time() - a < 0.2; heavy = {'pandas', 'numpy', 'sklearn', 'torch'} & set(sys.modules); assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_unknown_corpus():
+    assert get_corpus(BUILT_IN, "emodb") is BUILT_IN["emodb"]
+    with pytest.raises(EmosetError, match="unknown corpus 'emo-db'\n  mend: did you mean 'emodb'"):
+        get_corpus(BUILT_IN, "emo-db")
+
+
+MINE = """\
+mine:
+  language: deu
+  path: '(?:^|/)(?P<speaker>s\\d)_(?P<label>[AB])$'
+  labels: {A: anger, B: boredom}
+  speakers:
+    female: [s1, s2]
+    male: [s3, s4]
+"""
+
+
+def load(tmp_path: Path, text: str | bytes) -> dict[str, Corpus]:
+    file = tmp_path / "my.yaml"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return load_corpora(file)
+
+
+def test_users_corpus_is_added(tmp_path):
+    corpora = load(tmp_path, MINE)
+    assert list(corpora) == [*BUILT_IN, "mine"]
+    mine = corpora["mine"]
+    assert mine.name == "mine" and mine.languages == ("deu",) and mine.licence is None and mine.partitions == {}
+    assert mine.genders == {"s1": "female", "s2": "female", "s3": "male", "s4": "male"} and mine.count is None
+    assert mine.where_defined == f"{tmp_path / 'my.yaml'}, line 1"
+
+
+def test_users_fields_replace_built_in_ones_field_by_field(tmp_path):
+    corpora = load(tmp_path, "emodb:\n  licence: mine\n  count: null\n  default_partition: audeering\n")
+    emodb, before = corpora["emodb"], BUILT_IN["emodb"]
+    assert (emodb.licence, emodb.count, emodb.default_partition) == ("mine", None, "audeering")
+    assert (emodb.path, emodb.labels, emodb.partitions) == (before.path, before.labels, before.partitions)
+    assert emodb.where_defined == f"{before.where_defined} and {tmp_path / 'my.yaml'}, line 1"
+    assert corpora["ravdess"] == BUILT_IN["ravdess"]
+
+
+def test_entry_with_every_optional_field(tmp_path):
+    corpora = load(
+        tmp_path,
+        MINE.replace("deu", "{deu: [s1, s2], eng: [s3, s4]}")
+        + "  tables: {extra: {file: a.csv, key: name, columns: {age: Age}}}\n"
+        "  subsets: {old: {age: {min: 60.5, max: 90}, label: {any_of: [anger]}}}\n"
+        "  partitions:\n"
+        "    cv: {folds: {'1': {devel: [s1], test: [s2]}, '2': {test: [s1]}}, source: me}\n"
+        "    cross: {train: [s1], devel: [s1], test: [s2], speakers_cross: true, source: me}\n"
+        "  speaker_alias: {s9: s1}\n",
+    )
+    mine = corpora["mine"]
+    assert mine.languages == ("deu", "eng") and mine.language_of("s3") == "eng"
+    assert mine.subsets["old"] == {"age": Rule(60.5, 90.0), "label": Rule(any_of=("anger",))}
+    assert (mine.tables["extra"].encoding, mine.tables["extra"].separator, mine.tables["extra"].decimal) == (
+        "utf-8",
+        ",",
+        ".",
+    )
+    assert mine.partitions["cv"].folds == {"1": Fold(None, ("s1",), ("s2",)), "2": Fold(None, (), ("s1",))}
+
+
+# What a user writes (appended to MINE unless it starts a file of its own), line, what the error says, how it is mended.
+WHOLE = [
+    ("", 1, "the file is empty", "write 'key: value' lines"),
+    ("# nothing\n", 1, "the file is empty", "write 'key: value' lines"),
+    ("- emodb\n", 1, "a list stands where a mapping is expected", "write 'key: value' lines"),
+    ("emodb\n", 1, "'emodb' stands where a mapping is expected", "write 'key: value' lines"),
+    ("mine:\n  labels: {A: anger\n", 3, "this is not valid YAML: while parsing a flow mapping", "indent, colon, quotes"),
+    ("mine:\n\tlanguage: deu\n", 2, "this is not valid YAML: .*cannot start any token", "indent, colon, quotes"),
+    ("mine:\n  language: deu\n---\nmine: {}\n", 3, "a second document begins", "remove the line '---'"),
+    ("mine:\n  language: !!python/name:os.system deu\n", 2, "YAML tag tag:yaml.org,2002:python/name:os.system is not allowed",
+     "remove the tag"),
+    ("a: &x {language: deu}\nb: *x\n", 2, r"alias \*x is not used here", "write the value out"),
+    ("mine: " + "[" * 200_000, 1, "nested more than 50 deep", "close the brackets"),
+    (b"mine:\n  name: Kurzg\xe4\n", 2, "byte 0xe4 is not UTF-8", "save the file as UTF-8"),
+    ("mine:\n  name: a\x01b\n", 2, "this is not valid YAML: .*control characters", "remove the character"),
+    ("emodb:\n  licence: a\n  licence: b\n", 3, "emodb.licence: the key stands already on line 2", "remove one of the two"),
+    ("emodb: {}\nemodb: {}\n", 2, "emodb: the key stands already on line 1", "remove one of the two"),
+    ("no: {}\n", 1, "key: no is true or false to YAML, not a text", "quote it: 'no'"),
+    ("[a]: {}\n", 1, "key: a list stands where a text is expected", "write one text"),
+    ("emodb:\n  lisence: a\n", 2, "emodb: unknown key 'lisence'", "did you mean 'licence'"),
+    ("emodb: 3\n", 1, "emodb: '3' stands where a mapping is expected", "write 'key: value' lines"),
+    ("Mine:\n  language: deu\n", 1, "'Mine' is no key of a corpus", "use a-z, 0-9 and -"),
+    ("mine:\n  year: 2000\n", 1, "mine: 'language' is missing", "add 'language: ...' to the entry"),
+    ("mine:\n  language: deu\n  path: (?P<speaker>a)(?P<label>b)\n", 1, "mine: 'labels' is missing", "add 'labels: ...'"),
+    ("emodb:\n  partitions: null\n", 61, "there is no partition 'alisamir2022'", "known: none"),
+]  # fmt: skip
+
+APPENDED = [
+    ("  year: MMV\n", "year: 'MMV' stands where a number is expected", "write it as in 535"),
+    ("  year: 2_005\n", "year: '2_005' stands where a number is expected", "write it as in 535"),
+    ("  nature: sung\n", "nature: 'sung' is no nature of speech", "use acted, elicited, natural, synthetic"),
+    ("  licence: ''\n", "licence: the text is empty", "fill it in or remove the key"),
+    ("  name:\n", "name: nothing stands where a text is expected", "fill it in or remove the key"),
+    ("  name: [a]\n", "name: a list stands where a text is expected", "write one text"),
+    ("  licence: 2005-01-01\n", "licence: 2005-01-01 is a date to YAML, not a text", "quote it: '2005-01-01'"),
+    ("  notes: true\n", "notes: 'true' stands where a list is expected", r"write \[first, second\]"),
+    ("  notes: []\n", "notes: the list is empty", "fill it in or remove the key"),
+    ("  exclude: {1:30: broken}\n", "exclude: key: 1:30 is a number to YAML", "quote it: '1:30'"),
+    ("  exclude: {~: broken}\n", "exclude: key: ~ is nothing", "quote it: '~'"),
+    ("  exclude: {<<: broken}\n", "exclude: key: << is a merge key", "quote it: '<<'"),
+    ("  speaker_alias: {s9: s8}\n", r"speaker_alias.s9: speaker 's8' is not in 'speakers'", "known: s1, s2, s3, s4"),
+    ("  gender: {F: female}\n", "gender: the expression in 'path' has no group 'gender'", r"add \(\?P<gender>"),
+    ("  where: {split: [train]}\n", "where.split: the expression in 'path' has no group 'split'", "known: label, speaker"),
+    ("  id: '{spaeker}'\n", r"id: {spaeker} names no group of 'path'", "did you mean 'speaker'"),
+    ("  id: '{speaker'\n", "id: the template is not understood", "write it as in"),
+    ("  id: '{speaker.x}'\n", "id: {speaker.x} names no group", "known: label, speaker"),
+    ("  id: all\n", "id: the template names no group, so all utterances would be one", "write it as in"),
+    ("  take: [speaker, word]\n", r"take\[1\]: there is no column 'word'", "known: gender, label, language, speaker, text"),
+    ("  tables: {t: {file: a.csv, key: k}}\n", "tables.t: 'columns' is missing", "add 'columns: ...' to the table"),
+    ("  tables: {t: {file: a, key: k, columns: {b: c}, encoding: latin-x}}\n", "unknown encoding 'latin-x'", "utf-8"),
+    ("  tables: {t: {file: a, key: k, columns: {b: c}, separator: ', '}}\n", "one character is expected", "write it as in"),
+    ("  tables: {t: {file: a, key: k, columns: {label: c}}}\n", "there is a column 'label' already", "another name"),
+    ("  subsets: {best: {quality: {min: 3}}}\n", "subsets.best.quality: there is no column 'quality'", "known: gender"),
+    ("  subsets: {best: {label: {any_of: [joy]}}}\n", r"any_of\[0\]: 'joy' is no label of this corpus", "known: anger"),
+    ("  subsets: {best: {label: {}}}\n", "subsets.best.label: the rule is empty", "give min, max or any_of"),
+    ("  subsets: {best: {text: {min: .inf}}}\n", "'.inf' stands where a number is expected", "write it as in 80 or 0.5"),
+    ("  count: {labels: {anger: 1, joy: 2}}\n", "count.labels.joy: 'joy' is no label of this corpus", "known: anger, boredom"),
+    ("  count: {utterances: 3, labels: {anger: 1, boredom: 1}}\n", "the labels sum to 2, but 'utterances' is 3", "correct one"),
+    ("  count: {speakers: 3}\n", "count.speakers: 3 speakers are counted, but 'speakers' lists 4", "correct one of the two"),
+    ("  partitions: {p: {test: [s1]}}\n", "partitions.p: 'source' is missing", "say who published the partition"),
+    ("  partitions: {p q: {test: [s1], source: me}}\n", "'p q' is no name", "use a-z, 0-9 and -"),
+    ("  partitions: {p: {source: me}}\n", "partitions.p: 0 ways to divide are given", "give 'by' with 'values'"),
+    ("  partitions: {p: {devel: [s1], source: me}}\n", "partitions.p: 'test' is missing", "name the test speakers"),
+    ("  partitions: {p: {by: label, source: me}}\n", "'by' and 'values' belong together", "give both or none"),
+    ("  partitions: {p: {by: x, values: {a: test}, source: me}}\n", "p.by: there is no column 'x'", "known: gender"),
+    ("  partitions: {p: {by: label, values: {A: dev}, source: me}}\n", "'dev' is no partition", "use train, devel, test"),
+    ("  partitions: {p: {test: [s1], labels: [joy], source: me}}\n", r"p.labels\[0\]: 'joy' is no label", "known: anger"),
+    ("  partitions: {p: {test: [s5], source: me}}\n", r"p.test\[0\]: speaker 's5' is not in 'speakers'", "known: s1"),
+    ("  partitions: {p: {devel: [s1], test: [s2, s1], source: me}}\n",
+     r"p.test\[1\]: speaker 's1' stands already in 'devel': speakers never cross", "speakers_cross: true"),
+    ("  partitions: {p: {folds: {'1': {train: [s1], test: [s1]}}, source: me}}\n",
+     r"p.folds.1.test\[0\]: speaker 's1' stands already in 'train'", "speakers_cross: true"),
+    ("  partitions: {p: {test: [s1, s1], speakers_cross: true, source: me}}\n",
+     r"p.test\[1\]: speaker 's1' stands already in 'test'", "remove one"),
+    ("  partitions: {p: {test: [s1], speakers_cross: yes, source: me}}\n", "'yes' stands where true or false", "write true"),
+    ("  default_partition: p\n", "default_partition: there is no partition 'p'", "known: none"),
+]  # fmt: skip
+
+CHANGED = [
+    ("deu", "de", 2, "language: 'de' is no ISO 639-3 language code", "use the three letters of ISO 639-3"),
+    ("deu", "{deu: [s1, s2, s3]}", 2, "language: speaker 's4' has no language", "add the speaker to a language"),
+    ("deu", "{deu: [s1, s2, s3, s4, s5]}", 2, r"language.deu\[4\]: speaker 's5' is not in 'speakers'", "known: s1"),
+    (r"s\d", r"(s\d", 3, "path: this regular expression does not compile: .*unterminated", "correct it"),
+    (r"s\d", "[[s]", 3, "path: this regular expression does not compile: Possible nested set", "correct it"),
+    (r"s\d", "s{99999999999999999999}", 3, "path: this regular expression does not compile", "correct it"),
+    ("<label>", "<emotion>", 3, "path: the expression has no group 'label'", r"mark it in the expression as \(\?P<label>"),
+    ("<speaker>", "<who>", 3, "path: the expression has no group 'speaker'", r"mark it in the expression"),
+    ("_(?P<label>", "_(?P<audio>x)(?P<label>", 3, "group 'audio' has the name of a column", "give it another name"),
+    ("$'", r"\.wav$'", 3, "path: the expression holds a file extension", "end it with"),
+    ("[AB]", "[ABC]", 3, "path: 'C' of group 'label' is not in 'labels'", "add it to 'labels' or remove it here"),
+    ("[AB]", "A|B|CC", 3, "path: 'CC' of group 'label' is not in 'labels'", "add it to 'labels' or remove it here"),
+    ("[AB]", "A", 4, "labels.B: 'B' never occurs: group 'label' is A", "add it to 'path' or remove it here"),
+    ("_(?P<label>", "_(?P<gender>[FM])(?P<label>[AB])$'\n  gender: {F: woman, M: male}\n  id: '", 4,
+     "gender.F: 'woman' is no gender here", "use female or male"),
+    ("s1, s2", "s1, 03", 6, r"mine.speakers.female\[1\]: 03 is a number to YAML, not a text", "quote it: '03'"),
+    ("s1, s2", "s1, 08", 6, r"mine.speakers.female\[1\]: 08 is a number to YAML, not a text", "quote it: '08'"),
+    ("s1, s2", "s1, 1e-3", 6, r"female\[1\]: 1e-3 is a number to YAML, not a text", "quote it: '1e-3'"),
+    ("s1, s2", "s1, on", 6, r"female\[1\]: on is true or false to YAML, not a text", "quote it: 'on'"),
+    ("s1, s2", "s1, s3", 7, r"speakers.male\[0\]: speaker 's3' stands already in 'female'", "remove one"),
+    ("female:", "femal:", 6, "speakers: unknown key 'femal'", "did you mean 'female'"),
+    ("B: boredom", "no: boredom", 4, "labels: key: no is true or false to YAML", "quote it: 'no'"),
+    ("B: boredom", "B: null", 4, "labels.B: null is nothing", "quote it: 'null'"),
+]  # fmt: skip
+
+
+def refused(tmp_path: Path, text: str | bytes, line: int, problem: str, mend: str) -> None:
+    with pytest.raises(EmosetError) as caught:
+        load(tmp_path, text)
+    told = str(caught.value)
+    file = "corpora.yaml" if line == 61 else str(tmp_path / "my.yaml")
+    assert re.search(f"{re.escape(file)}:{line}: [^\n]*{problem}", told), told
+    assert re.search(mend, told), told
+    assert told.count("\n  mend: ") == 1
+
+
+@pytest.mark.parametrize(("text", "line", "problem", "mend"), WHOLE)
+def test_mistake_in_a_file(tmp_path, text, line, problem, mend):
+    refused(tmp_path, text, line, problem, mend)
+
+
+@pytest.mark.parametrize(("text", "problem", "mend"), APPENDED)
+def test_mistake_in_a_field(tmp_path, text, problem, mend):
+    refused(tmp_path, MINE + text, 8, problem, mend)
+
+
+@pytest.mark.parametrize(("old", "new", "line", "problem", "mend"), CHANGED)
+def test_mistake_in_a_changed_line(tmp_path, old, new, line, problem, mend):
+    assert MINE.count(old) >= 1
+    refused(tmp_path, MINE.replace(old, new, 1), line, problem, mend)
+
+
+def test_all_mistakes_of_a_file_are_told_at_once(tmp_path):
+    with pytest.raises(EmosetError) as caught:
+        load(tmp_path, MINE.replace("s1, s2", "01, 02") + "  lisence: free\n")
+    told = str(caught.value).replace(str(tmp_path), "")
+    assert told == (
+        "3 mistakes in /my.yaml\n"
+        "  /my.yaml:6: mine.speakers.female[0]: 01 is a number to YAML, not a text (quote it: '01')\n"
+        "  /my.yaml:6: mine.speakers.female[1]: 02 is a number to YAML, not a text (quote it: '02')\n"
+        "  /my.yaml:8: mine: unknown key 'lisence' (did you mean 'licence'? known: access, count, default_partition, "
+        "exclude, gender, id, labels, language, licence, name, nature, notes, obtain, partitions, path, reference, sources, "
+        "speaker_alias, speakers, subsets, tables, take, where, year)\n"
+        "  mend: correct these places of /my.yaml"
+    )
+
+
+def test_very_many_mistakes_are_cut(tmp_path):
+    with pytest.raises(EmosetError, match=r"30 mistakes in .*\n(.*\n){20}  \.\.\. and 10 more\n"):
+        load(tmp_path, "emodb:\n  notes: [" + "1, " * 29 + "1]\n")
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(
+        EmosetError, match=r"my\.yaml cannot be read \(No such file or directory\)\n  mend: give the path"
+    ):
+        load_corpora(tmp_path / "my.yaml")
+    with pytest.raises(EmosetError, match=r"cannot be read \(Is a directory\)"):
+        load_corpora(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory):
+    return tmp_path_factory.mktemp("yaml")
+
+
+KEYS = [
+    "emodb",
+    "mine",
+    "language",
+    "path",
+    "labels",
+    "speakers",
+    "male",
+    "partitions",
+    "p",
+    "test",
+    "count",
+    "deu",
+    "s1",
+    "'03'",
+]
+PIECES = st.lists(
+    st.sampled_from([*KEYS, *": , - [ ] { } \n ? ' \" # & * ! | > ~ 03 no".split(" "), "\n  ", ": ", "\n    "])
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.one_of(st.binary(max_size=60), st.text(max_size=60).map(lambda t: t.encode("utf-8", "surrogatepass")),
+                      PIECES.map(lambda parts: "".join(parts).encode())))  # fmt: skip
+def test_any_bytes_end_in_corpora_or_an_error_of_ours(scratch, text):
+    try:
+        assert isinstance(load(scratch, text), dict)
+    except EmosetError as error:
+        assert error.mend and str(scratch / "my.yaml") in error.problem or "corpora.yaml" in error.problem
+
+
+VALUES = st.recursive(
+    st.sampled_from(["s1", "'03'", "03", "no", "null", "''", "anger", "A", "'(?P<speaker>s)(?P<label>A)'", "1"]),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(lambda items: f"[{', '.join(items)}]"),
+        st.dictionaries(st.sampled_from([*KEYS, "female", "devel", "source", "by"]), inner, max_size=3).map(
+            lambda items: "{" + ", ".join(f"{key}: {value}" for key, value in items.items()) + "}"
+        ),
+    ),
+    max_leaves=8,
+)
+FIELDS = (
+    "name language year path id labels speakers gender where tables subsets take count partitions default_partition"
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    fields=st.dictionaries(st.sampled_from(FIELDS.split()), VALUES, max_size=4), key=st.sampled_from(["emodb", "mine"])
+)
+def test_any_values_end_in_corpora_or_an_error_of_ours(scratch, fields, key):
+    text = f"{key}:\n  licence: x\n" + "".join(f"  {name}: {value}\n" for name, value in fields.items())
+    try:
+        assert key in load(scratch, text)
+    except EmosetError as error:
+        assert re.search(r"yaml:\d+: ", error.problem)
