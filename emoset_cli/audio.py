@@ -19,7 +19,9 @@ READER = 1  # raise when a change here alters samples or measurements: stored au
 EXTENSIONS = frozenset(
     ["wav", "flac", "ogg", "oga", "opus", "mp3", "aiff", "aif", "aifc", "au", "snd", "caf", "w64", "rf64", "sph"]
 )
-_BLOCK = 1 << 18  # native frames a block: 5 s at 48 kHz
+_BLOCK = 1 << 18  # native samples of all channels a block: 5 s at 48 kHz mono
+_RATES = 1000, 1_000_000  # Hz; a header beyond is damaged, and believing it could fill the memory
+_FULL = 16.0  # times full scale: float samples beyond are not in -1..1 but, say, in the range of int16
 _PILE = 4  # samples of one channel exactly at its extreme that make a recording clipped; peak normalisation leaves 1-2
 _CLIP_LEVEL = 0.25  # of full scale: below it equal samples come from coarse quantisation
 _COARSE = {"PCM_S8", "PCM_U8", "ULAW", "ALAW"}  # so few levels that equal extremes mean nothing
@@ -53,17 +55,25 @@ def read(path: Path, write: Callable[[np.ndarray], Any]) -> Condition:
 
     condition = Condition()
     try:
-        if path.stat().st_size == 0:
-            condition.failure = "the file has 0 bytes"
-            return condition
+        head = _head(path)
+    except OSError as error:  # a dangling link, no permission
+        condition.failure = f"it cannot be opened ({error.strerror})"
+        return condition
+    if not head:
+        condition.failure = "the file has 0 bytes"
+        return condition
+    try:
         with soundfile.SoundFile(path) as sound:
             condition.native_sample_rate, condition.channels = sound.samplerate, sound.channels
+            if not _RATES[0] <= sound.samplerate <= _RATES[1]:
+                condition.failure = f"its header gives a sample rate of {sound.samplerate} Hz"
+                return condition
             _read_blocks(sound, write, condition)
             if not condition.failure and sound.format in {"WAV", "WAVEX", "FLAC", "AIFF", "AU"}:
                 promised = max(_promised_bytes(path) // max(_frame_bytes(sound), 1), sound.frames)
                 condition.missing = max(0.0, (promised - condition.native_frames) / sound.samplerate)
     except (soundfile.SoundFileError, RuntimeError, ValueError) as error:
-        condition.failure = _explain(path, str(error))
+        condition.failure = _explain(head, str(error))
     return condition
 
 
@@ -77,9 +87,10 @@ def _read_blocks(sound: Any, write: Callable[[np.ndarray], Any], condition: Cond
     low, high = 32767, -32768
     edge = SAMPLE_RATE // 50
     tail = np.zeros(0, np.int16)
+    size = max(1, _BLOCK // sound.channels)
     while True:
         try:
-            block = sound.read(_BLOCK, dtype="int16" if exact else "float32", always_2d=True)
+            block = sound.read(size, dtype="int16" if exact else "float32", always_2d=True)
         except soundfile.LibsndfileError as error:  # a FLAC or MP3 that breaks off in the middle
             if condition.native_frames == 0:
                 raise
@@ -87,10 +98,13 @@ def _read_blocks(sound: Any, write: Callable[[np.ndarray], Any], condition: Cond
                 f"decoding breaks off after {condition.native_frames / sound.samplerate:.2f} s ({error})"
             )
             return
-        last = len(block) < _BLOCK
+        last = len(block) < size
         condition.native_frames += len(block)
         if not exact and not np.isfinite(block).all():
             condition.failure = "it holds NaN or infinite samples"
+            return
+        if not exact and len(block) and (over := float(np.abs(block).max())) > _FULL:
+            condition.failure = f"its samples reach {over:.3g} times full scale; float samples belong into -1..1"
             return
         extremes.add(block)
         out = block[:, 0] if exact else resample(block.mean(axis=1) if sound.channels > 1 else block[:, 0], last)
@@ -172,14 +186,21 @@ def _promised_bytes(path: Path) -> int:
         while len(chunk := file.read(8)) == 8:
             name, size = chunk[:4], struct.unpack("<I", chunk[4:])[0]
             if name == b"data":
-                return 0 if size >= 0xFFFFFF00 else size  # a header written before the length was known
+                streamed = size >= 0xFFFFFF00 or 0x7FFF0000 <= size < 0x80000000  # ffmpeg's and SoX's way to say
+                return 0 if streamed else size  # that the header was written before the length was known
             file.seek(size + size % 2, 1)
     return 0
 
 
-def _explain(path: Path, error: str) -> str:
+def _head(path: Path) -> bytes:
+    """The first bytes; none of an empty file or a pipe."""
+    if path.stat().st_size == 0:
+        return b""
     with path.open("rb") as file:
-        head = file.read(40)
+        return file.read(40)
+
+
+def _explain(head: bytes, error: str) -> str:
     if head.startswith(b"version https://git-lfs"):
         return "it is a git-lfs pointer, not audio (run `git lfs pull` in the corpus)"
     reason = error.split(": ", 1)[-1].strip().rstrip(".")

@@ -1,4 +1,4 @@
-"""What can be wrong with the recordings of a corpus: each alone, one against another, all against the published count."""
+"""What can be wrong with recordings: each alone, one against another, all against the published count."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -14,6 +14,7 @@ _DC = 0.005, 0.05  # of full scale, and of the rms: both must be passed
 _CUT = 0.25, 0.05  # of the rms: this recording ends louder than the first, half of the corpus softer than the second
 _SILENT_SPAN = 2  # 16-bit steps between the highest and the lowest sample
 _MISSING_S = 0.01  # a header that promises more than this beyond the file's end is wrong
+_OVER = 1.05  # of full scale; decoders of MP3 and OGG overshoot a little
 _REPLACE = "get this file again from the corpus's source"
 
 
@@ -34,8 +35,12 @@ def judge_audio(
     conditions = {path: audio.Condition(**{k: v for k, v in r.items() if k in known}) for path, r in records.items()}
     ends = [condition.end / condition.rms for condition in conditions.values() if condition.rms > 0]
     ends_softly = bool(ends) and median(ends) < _CUT[1]
+    usual = Counter((c.native_sample_rate, c.channels) for c in conditions.values() if not c.failure).most_common(1)
     for row in rows:
-        found = list(_faults(conditions[row["path"]], min_duration_s, ends_softly))
+        condition = conditions[row["path"]]
+        found = list(_faults(condition, min_duration_s, ends_softly))
+        if not condition.failure and (condition.native_sample_rate, condition.channels) != usual[0][0]:
+            found.append(_odd_format(condition, *usual[0][0]))
         problems += [Problem(corpus.key, row["path"], row["utterance"], *fault) for fault in found]
         if all(action == KEPT for _, action, _, _ in found):
             usable.append(row)
@@ -68,12 +73,20 @@ def _blemishes(c: audio.Condition, ends_softly: bool) -> Iterable[tuple[str, str
     if audio.is_clipped(c):
         detail = f"{c.at_extreme} samples lie at its extreme ({c.peak:.2f} of full scale)"
         yield "clipped", KEPT, detail, "judge it by ear"
+    if c.peak > _OVER:
+        detail = f"its peak is {c.peak:.2f} of full scale, and what passes 1 is cut"
+        yield "over full scale", KEPT, detail, "scale the recording down"
     if abs(c.dc) > _DC[0] and abs(c.dc) > _DC[1] * c.rms:
         detail = f"mean {c.dc:+.3f} of full scale, {abs(c.dc) / c.rms:.0%} of its rms"
         yield "DC offset", KEPT, detail, "nothing for features that ignore DC; else high-pass the corpus"
     if ends_softly and c.end > _CUT[0] * c.rms:
         detail = f"its last 20 ms are at {c.end / c.rms:.0%} of its rms; half of the corpus ends below {_CUT[1]:.0%}"
         yield "may be cut off", KEPT, detail, "listen to its end"
+
+
+def _odd_format(c: audio.Condition, sample_rate: int, channels: int) -> tuple[str, str, str, str]:
+    detail = f"{c.native_sample_rate} Hz, {c.channels} channels; most are {sample_rate} Hz, {channels} channels"
+    return "odd format", KEPT, detail, "nothing: it is mixed and resampled like the others"
 
 
 def find_identical(rows: list[dict[str, Any]]) -> list[Problem]:

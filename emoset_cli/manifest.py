@@ -94,8 +94,11 @@ def read_names(corpus: Corpus, folder: Path, files: Iterable[SourceFile]) -> Man
 
 def _read_name(corpus: Corpus, file: SourceFile, manifest: Manifest) -> None:
     def problem(kind: str, detail: str, mend: str, utterance: str = "") -> None:
-        manifest.problems.append(Problem(corpus.key, file.path, utterance, kind, LEFT_OUT, detail, mend))
+        path = file.path.encode(errors="backslashreplace").decode()
+        manifest.problems.append(Problem(corpus.key, path, utterance, kind, LEFT_OUT, detail, mend))
 
+    if any("\ud800" <= letter <= "\udfff" for letter in file.path):  # bytes that are not UTF-8: no table holds them
+        return problem("name not understood", "the name is not UTF-8", "rename it, for example with convmv")
     stem = file.path.rpartition(".")[0]
     match = corpus.regex.search(stem)
     if match is None:

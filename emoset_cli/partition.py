@@ -34,8 +34,9 @@ class Partition:
 
     @property
     def hash(self) -> str:
-        """16 hex digits of who is where."""
-        return digest([self.table.index.tolist(), self.folds, self.table.to_numpy().tolist()])
+        """16 hex digits of who is where; the order of the utterances does not count."""
+        table = self.table.sort_index()
+        return digest([table.index.tolist(), self.folds, table.to_numpy().tolist()])
 
     def members(self, fold: str, partition: str) -> Any:
         """Boolean array over the rows of ``table``."""
@@ -144,4 +145,6 @@ def read_partition(path: Path, utterances: Any) -> Partition:
         twice = table["utterance"][table["utterance"].duplicated()].iloc[0]
         raise EmosetError(f"{path} lists {twice} twice", "remove one of the two lines")
     full = table.set_index("utterance")[folds].reindex(utterances["utterance"]).fillna("").astype("str")
-    return Partition(path.name, 0, full.rename(columns={"partition": "1"}), f"file {path.name}")
+    absent = len(set(utterances["utterance"]) - set(table["utterance"]))
+    notes = [f"{absent} utterances are not in {path.name} and not used"] if absent else []
+    return Partition(path.name, 0, full.rename(columns={"partition": "1"}), f"file {path.name}", notes=notes)

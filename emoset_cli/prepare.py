@@ -57,7 +57,7 @@ def prepare_corpus(
         total: called once with the number of recordings to do
 
     Raises:
-        EmosetError: if the folder holds no usable utterance, or lies inside the workspace
+        EmosetError: if the folder holds no usable utterance
     """
     import pandas as pd
 
@@ -85,6 +85,7 @@ def prepare_corpus(
         corpus.key, pd.DataFrame(rows), sorted(problems, key=lambda p: (p.problem, p.path)), found.other
     )
     _write(prepared, corpus, source, folder, min_duration_s)
+    store.discard_unused(folder / "audio", {record["shard"] for record in records.values()})
     return prepared
 
 
@@ -101,14 +102,13 @@ def _write(prepared: Prepared, corpus: Corpus, source: Path, folder: Path, min_d
         "corpus": corpus.key,
         "source": str(source),
         "min_duration_s": min_duration_s,
-        "entry": digest(repr(corpus)),
+        "entry": entry_hash(corpus),
         "utterances": len(table),
         "left_out": sum(problem.action == LEFT_OUT for problem in prepared.problems),
         "other_material": prepared.other,
         "data": data_hash(table),
     }
     write_json(folder / "prepare.json", made)
-    store.discard_unused(folder / "audio", table["shard"])
 
 
 def write_problems(path: Path, problems: list[Problem]) -> None:
@@ -121,6 +121,15 @@ def write_problems(path: Path, problems: list[Problem]) -> None:
     writer.writeheader()
     writer.writerows(asdict(problem) for problem in problems)
     write_text(path, out.getvalue())
+
+
+def entry_hash(corpus: Corpus) -> str:
+    """Hash of those parts of a registry entry that decide what an utterance is; not of its notes or place."""
+    parts = (
+        corpus.path, corpus.id, corpus.labels, corpus.genders, corpus.gender_codes, corpus.speaker_alias,
+        corpus.languages, corpus.speaker_languages, corpus.where, corpus.exclude, corpus.tables, corpus.subsets,
+    )  # fmt: skip
+    return digest(repr(parts))
 
 
 def data_hash(table: Any) -> str:
@@ -159,7 +168,10 @@ def read_utterances(workspace: Path, key: str) -> Any:
         if known:
             raise unknown(f"corpus (in {workspace})", key, known)
         raise EmosetError(f"{workspace} holds no prepared corpus", f"emoset prepare {key}=FOLDER")
-    table = pd.read_parquet(folder / "utterances.parquet")
-    if data_hash(table) != read_json(folder / "prepare.json")["data"]:
-        raise EmosetError(f"{folder} is half written", "give the `emoset prepare` command again")
-    return table
+    try:
+        table = pd.read_parquet(folder / "utterances.parquet")
+        if data_hash(table) == read_json(folder / "prepare.json")["data"]:
+            return table
+    except (FileNotFoundError, KeyError, TypeError, ValueError):  # damaged parquet: ValueError
+        pass
+    raise EmosetError(f"{folder} is half written or damaged", "give the `emoset prepare` command again")

@@ -54,6 +54,8 @@ def make_partition(spec: str, utterances: Any, corpora: dict[str, Corpus], seed:
         if published is not None:
             partition = _published(published, utterances)
         else:
+            if argument and word in {"published", "loso", "loco", "lolo"}:
+                raise EmosetError(f"'{spec}': {word} takes no argument", f"--partition {word}, or losgo:K for groups")
             makers: dict[str, Callable[[Any, str, int], Partition]] = {
                 "speakers": _ratio, "loso": _loso, "losgo": _losgo, "folds": _folds, "loco": _leave_out,
                 "lolo": _leave_out,
@@ -128,7 +130,7 @@ def _shares(argument: str) -> tuple[float, ...]:
         shares = tuple(float(part) for part in argument.split("/"))
     except ValueError:
         shares = ()
-    if len(shares) != 3 or min(shares) <= 0:
+    if len(shares) != 3 or not all(0 < share < np.inf for share in shares):
         raise EmosetError(
             f"'speakers:{argument}' does not give three shares", "for example --partition speakers:70/15/15"
         )
@@ -137,8 +139,6 @@ def _shares(argument: str) -> tuple[float, ...]:
 
 def _loso(utterances: Any, argument: str, seed: int) -> Partition:
     speakers = _speakers(utterances)
-    if argument:
-        raise EmosetError(f"'loso:{argument}': loso takes no argument", "--partition loso, or losgo:K for groups")
     if len(speakers) < 3:
         raise EmosetError(
             f"loso needs at least 3 speakers, there are {len(speakers)}", "--partition loco with other corpora"
@@ -153,7 +153,7 @@ def _loso(utterances: Any, argument: str, seed: int) -> Partition:
 
 
 def _devel_of(utterances: Any, speakers: list[str], turn: int) -> list[str]:
-    """15 % of ``speakers`` (at least one) for devel, genders in turn; each serves equally often as ``turn`` advances."""
+    """15 % of ``speakers`` (at least one) for devel, genders in turn; all serve equally often as ``turn`` advances."""
     gender = dict(zip(utterances["speaker"], utterances["gender"], strict=True))
     ranks: dict[str, int] = {}
     keyed = []
@@ -178,7 +178,11 @@ def _folds(utterances: Any, argument: str, seed: int) -> Partition:
 def _groups(utterances: Any, word: str, argument: str, seed: int, features: np.ndarray) -> Partition:
     """K groups of speakers; in fold k group k is test, the next one devel, the rest train (Zhu & Sato 2020)."""
     speakers = _speakers(utterances)
-    if not argument.isdigit() or not 3 <= int(argument) <= len(speakers):
+    if len(speakers) < 3:
+        raise EmosetError(
+            f"{word} needs at least 3 speakers, there are {len(speakers)}", "--partition loco with other corpora"
+        )
+    if not argument.isdecimal() or not 3 <= int(argument) <= len(speakers):
         raise EmosetError(
             f"'{word}:{argument}' needs a number of groups from 3 to {len(speakers)} (the number of speakers)",
             f"for example --partition {word}:{min(5, len(speakers))}",

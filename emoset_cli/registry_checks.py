@@ -67,28 +67,19 @@ def _names(corpus: "Corpus", fields: dict[str, Any]) -> Found:
 def _path(corpus: "Corpus", fields: dict[str, Any]) -> Found:
     if not corpus.path:
         return
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # what re only warns of is a mistake in the expression too
-            groups = re.compile(corpus.path).groupindex
-    except (re.error, OverflowError, RecursionError, Warning) as error:
-        yield ("path",), f"this regular expression does not compile: {error}", "correct it; try it at a Python prompt"
+    groups = _groups(corpus.path)
+    if isinstance(groups, str):
+        yield ("path",), f"this regular expression does not compile: {groups}", "correct it; try it at a Python prompt"
         return
-    for needed in ("speaker", "label"):
-        if needed not in groups:
-            yield (
-                ("path",),
-                f"the expression has no group '{needed}'",
-                f"mark it in the expression as (?P<{needed}>...)",
-            )
+    for name in ("speaker", "label"):
+        if name not in groups:
+            yield ("path",), f"the expression has no group '{name}'", f"mark it in the expression as (?P<{name}>...)"
     for name in sorted(_RESERVED & set(groups)):
         yield ("path",), f"group '{name}' has the name of a column of the utterance table", "give it another name"
     if _EXTENSION.search(corpus.path):
-        yield (
-            ("path",),
-            "the expression holds a file extension, but is searched in the path without it",
-            "end it with $",
-        )
+        yield ("path",), "a file extension stands here, but names are searched without it", "end the expression with $"
+    if "gender" in groups and not corpus.gender_codes and not corpus.genders:
+        yield ("path",), "the codes of group 'gender' are not told", "add 'gender: {CODE: female, ...}' to the entry"
     for group, codes, key in (("label", corpus.labels, "labels"), ("gender", corpus.gender_codes, "gender")):
         if group in groups and (codes or group == "label"):
             yield from _codes(group, codes, key, corpus.path)
@@ -102,6 +93,16 @@ def _path(corpus: "Corpus", fields: dict[str, Any]) -> Found:
             yield ("where", column), f"the expression in 'path' has no group '{column}'", _one_of(column, groups)
     if corpus.id:
         yield from _template(corpus.id, groups)
+
+
+def _groups(path: str) -> tuple[str, ...] | str:
+    """The named groups of an expression, or, as a string, why it does not compile."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # what re only warns of is a mistake in the expression too
+            return tuple(re.compile(path).groupindex)
+    except (re.error, OverflowError, RecursionError, Warning) as error:
+        return str(error) or "it is too deeply nested"
 
 
 def _codes(group: str, codes: dict[str, str], key: str, path: str) -> Found:
@@ -118,11 +119,7 @@ def _codes(group: str, codes: dict[str, str], key: str, path: str) -> Found:
             yield ("path",), f"'{code}' of group '{group}' is not in '{key}'", f"add it to '{key}' or remove it here"
     for code in codes:
         if code not in named:
-            yield (
-                (key, code),
-                f"'{code}' never occurs: group '{group}' is {inner}",
-                "add it to 'path' or remove it here",
-            )
+            yield (key, code), f"'{code}' never occurs: group '{group}' is {inner}", "add it to 'path' or remove it"
 
 
 def _group(path: str, name: str) -> str:
@@ -142,11 +139,7 @@ def _template(template: str, groups: Iterable[str]) -> Found:
         if name is not None and (name not in groups or form or conversion):
             yield ("id",), f"{{{name}}} names no group of 'path'", _one_of(name, groups)
     if not any(name for _, name, _, _ in parts):
-        yield (
-            ("id",),
-            "the template names no group, so all utterances would be one",
-            "write it as in '{speaker}_{label}'",
-        )
+        yield ("id",), "the template names no group: all utterances would be one", "write it as in '{speaker}_{label}'"
 
 
 def _speakers(corpus: "Corpus", fields: dict[str, Any]) -> Found:
@@ -161,11 +154,7 @@ def _speakers(corpus: "Corpus", fields: dict[str, Any]) -> Found:
     if corpus.genders:
         for alias, speaker in corpus.speaker_alias.items():
             if speaker not in corpus.genders:
-                yield (
-                    ("speaker_alias", alias),
-                    f"speaker '{speaker}' is not in 'speakers'",
-                    _one_of(speaker, corpus.genders),
-                )
+                yield ("speaker_alias", alias), *_no_speaker(corpus, speaker)
 
 
 def _twice(where: Where, lists: dict[str, tuple[str, ...]]) -> Found:
@@ -182,18 +171,13 @@ def _strangers(corpus: "Corpus", where: Where, lists: dict[str, tuple[str, ...]]
     for name, speakers in lists.items():
         for index, speaker in enumerate(speakers):
             if corpus.genders and speaker not in corpus.genders:
-                yield (
-                    (*where, name, index),
-                    f"speaker '{speaker}' is not in 'speakers'",
-                    _one_of(speaker, corpus.genders),
-                )
+                yield (*where, name, index), *_no_speaker(corpus, speaker)
 
 
 def _columns(corpus: "Corpus", fields: dict[str, Any]) -> Found:
     """Columns that tables, subsets, takes and partitions name; an expression that fails is told by `_path` alone."""
-    try:
-        groups = set(re.compile(corpus.path or "").groupindex)
-    except (re.error, OverflowError, RecursionError, Warning):
+    groups = _groups(corpus.path or "")
+    if isinstance(groups, str):
         return
     known = {*_COLUMNS, *groups}
     for name, table in corpus.tables.items():
@@ -209,7 +193,7 @@ def _columns(corpus: "Corpus", fields: dict[str, Any]) -> Found:
                 yield (
                     ("tables", name, "columns", column),
                     f"there is a column '{column}' already",
-                    "give it another name",
+                    "choose another name",
                 )
         known |= set(table.columns)
     for name, rules in corpus.subsets.items():
@@ -257,7 +241,7 @@ def _partitions(corpus: "Corpus", fields: dict[str, Any]) -> Found:
             yield (
                 where,
                 f"{len(ways)} ways to divide are given",
-                "give 'by' with 'values', or 'folds', or 'devel' and 'test'",
+                "give 'by' with 'values', or 'folds', or 'test' speakers",
             )
         if bool(published.by) != bool(published.values):
             yield where, "'by' and 'values' belong together", "give both or none"
@@ -291,6 +275,10 @@ def _fold(corpus: "Corpus", where: Where, fold: "Fold", speakers_cross: bool) ->
 
 def _no_label(corpus: "Corpus", label: str) -> tuple[str, str]:
     return f"'{label}' is no label of this corpus", _one_of(label, corpus.label_names)
+
+
+def _no_speaker(corpus: "Corpus", speaker: str) -> tuple[str, str]:
+    return f"speaker '{speaker}' is not in 'speakers'", _one_of(speaker, corpus.genders)
 
 
 def _one_of(name: str, known: Iterable[str]) -> str:

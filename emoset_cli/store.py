@@ -87,13 +87,12 @@ def _reusable(sidecar: Path, source: Path, wanted: dict[str, SourceFile]) -> dic
     try:
         shard = read_json(sidecar)
         files = [SourceFile(*stamp) for stamp in shard["files"]]
-        size = sidecar.with_suffix(".i16").stat().st_size
-    except (EmosetError, OSError, KeyError, TypeError):
+        whole = sidecar.with_suffix(".i16").stat().st_size == 2 * shard["samples"]
+        if not whole or _shard_name(source, files) != sidecar.stem or any(wanted.get(f.path) != f for f in files):
+            return {}
+        return {file.path: record for file, record in zip(files, shard["records"], strict=True)}
+    except (EmosetError, OSError, KeyError, TypeError, ValueError):
         return {}
-    whole = size == 2 * shard["samples"] and _shard_name(source, files) == sidecar.stem
-    if not whole or any(wanted.get(file.path) != file for file in files):
-        return {}
-    return {file.path: record for file, record in zip(files, shard["records"], strict=True)}
 
 
 def _write_shard(folder: Path, source: Path, files: list[SourceFile]) -> dict[str, dict[str, Any]]:

@@ -76,7 +76,7 @@ def test_other_names_are_not(key, path):
     assert BUILT_IN[key].regex.search(path) is None
 
 
-@pytest.mark.parametrize("corpus", BUILT_IN.values(), ids=str.lower if False else list(BUILT_IN))
+@pytest.mark.parametrize("corpus", BUILT_IN.values(), ids=list(BUILT_IN))
 class TestEveryEntry:
     def test_tells_licence_source_and_reference(self, corpus):
         assert corpus.name and corpus.licence and corpus.access and corpus.obtain and corpus.sources and corpus.notes
@@ -130,7 +130,8 @@ def test_facts_of_the_papers():
 def test_loading_is_quick_and_imports_nothing_heavy():
     code = (
         "import sys, time, emoset_cli.corpora as c; a = time.process_time(); c.load_corpora();"
-        "assert time.process_time() - a < 0.2; heavy = {'pandas', 'numpy', 'sklearn', 'torch'} & set(sys.modules); assert not heavy, heavy"
+        "assert time.process_time() - a < 0.2;"
+        "assert not {'pandas', 'numpy', 'sklearn', 'torch'} & set(sys.modules), sorted(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -200,20 +201,22 @@ def test_entry_with_every_optional_field(tmp_path):
 
 # What a user writes (appended to MINE unless it starts a file of its own), line, what the error says, how it is mended.
 WHOLE = [
+    ("mine:\n  language: deu\n  path: (?P<speaker>(?P<gender>[fm]).)(?P<label>b)\n  labels: {b: joy}\n", 3,
+     "path: the codes of group 'gender' are not told", "add 'gender: {CODE: female"),
     ("", 1, "the file is empty", "write 'key: value' lines"),
     ("# nothing\n", 1, "the file is empty", "write 'key: value' lines"),
     ("- emodb\n", 1, "a list stands where a mapping is expected", "write 'key: value' lines"),
     ("emodb\n", 1, "'emodb' stands where a mapping is expected", "write 'key: value' lines"),
-    ("mine:\n  labels: {A: anger\n", 3, "this is not valid YAML: while parsing a flow mapping", "indent, colon, quotes"),
+    ("mine:\n  labels: {A: anger\n", 3, "this is not valid YAML: while parsing a flow mapping", "indent, colon"),
     ("mine:\n\tlanguage: deu\n", 2, "this is not valid YAML: .*cannot start any token", "indent, colon, quotes"),
     ("mine:\n  language: deu\n---\nmine: {}\n", 3, "a second document begins", "remove the line '---'"),
-    ("mine:\n  language: !!python/name:os.system deu\n", 2, "YAML tag tag:yaml.org,2002:python/name:os.system is not allowed",
-     "remove the tag"),
+    ("mine:\n  language: !!python/name:os.system deu\n", 2,
+     "YAML tag tag:yaml.org,2002:python/name:os.system is not allowed", "remove the tag"),
     ("a: &x {language: deu}\nb: *x\n", 2, r"alias \*x is not used here", "write the value out"),
     ("mine: " + "[" * 200_000, 1, "nested more than 50 deep", "close the brackets"),
     (b"mine:\n  name: Kurzg\xe4\n", 2, "byte 0xe4 is not UTF-8", "save the file as UTF-8"),
     ("mine:\n  name: a\x01b\n", 2, "this is not valid YAML: .*control characters", "remove the character"),
-    ("emodb:\n  licence: a\n  licence: b\n", 3, "emodb.licence: the key stands already on line 2", "remove one of the two"),
+    ("emodb:\n  licence: a\n  licence: b\n", 3, "emodb.licence: the key stands already on line 2", "remove one"),
     ("emodb: {}\nemodb: {}\n", 2, "emodb: the key stands already on line 1", "remove one of the two"),
     ("no: {}\n", 1, "key: no is true or false to YAML, not a text", "quote it: 'no'"),
     ("[a]: {}\n", 1, "key: a list stands where a text is expected", "write one text"),
@@ -221,8 +224,8 @@ WHOLE = [
     ("emodb: 3\n", 1, "emodb: '3' stands where a mapping is expected", "write 'key: value' lines"),
     ("Mine:\n  language: deu\n", 1, "'Mine' is no key of a corpus", "use a-z, 0-9 and -"),
     ("mine:\n  year: 2000\n", 1, "mine: 'language' is missing", "add 'language: ...' to the entry"),
-    ("mine:\n  language: deu\n  path: (?P<speaker>a)(?P<label>b)\n", 1, "mine: 'labels' is missing", "add 'labels: ...'"),
-    ("emodb:\n  partitions: null\n", 61, "there is no partition 'alisamir2022'", "known: none"),
+    ("mine:\n  language: deu\n  path: (?P<speaker>a)(?P<label>b)\n", 1, "mine: 'labels' is missing", "add 'labels"),
+    ("emodb:\n  partitions: null\n", 62, "there is no partition 'alisamir2022'", "known: none"),
 ]  # fmt: skip
 
 APPENDED = [
@@ -240,31 +243,31 @@ APPENDED = [
     ("  exclude: {<<: broken}\n", "exclude: key: << is a merge key", "quote it: '<<'"),
     ("  speaker_alias: {s9: s8}\n", r"speaker_alias.s9: speaker 's8' is not in 'speakers'", "known: s1, s2, s3, s4"),
     ("  gender: {F: female}\n", "gender: the expression in 'path' has no group 'gender'", r"add \(\?P<gender>"),
-    ("  where: {split: [train]}\n", "where.split: the expression in 'path' has no group 'split'", "known: label, speaker"),
+    ("  where: {split: [train]}\n", "where.split: the expression in 'path' has no group 'split'", "known: label"),
     ("  id: '{spaeker}'\n", r"id: {spaeker} names no group of 'path'", "did you mean 'speaker'"),
     ("  id: '{speaker'\n", "id: the template is not understood", "write it as in"),
     ("  id: '{speaker.x}'\n", "id: {speaker.x} names no group", "known: label, speaker"),
-    ("  id: all\n", "id: the template names no group, so all utterances would be one", "write it as in"),
-    ("  take: [speaker, word]\n", r"take\[1\]: there is no column 'word'", "known: gender, label, language, speaker, text"),
+    ("  id: all\n", "id: the template names no group: all utterances would be one", "write it as in"),
+    ("  take: [speaker, word]\n", r"take\[1\]: there is no column 'word'", "known: gender, label, lang"),
     ("  tables: {t: {file: a.csv, key: k}}\n", "tables.t: 'columns' is missing", "add 'columns: ...' to the table"),
     ("  tables: {t: {file: a, key: k, columns: {b: c}, encoding: latin-x}}\n", "unknown encoding 'latin-x'", "utf-8"),
-    ("  tables: {t: {file: a, key: k, columns: {b: c}, separator: ', '}}\n", "one character is expected", "write it as in"),
+    ("  tables: {t: {file: a, key: k, columns: {b: c}, separator: ', '}}\n", "one character is expected", "write"),
     ("  tables: {t: {file: a, key: k, columns: {label: c}}}\n", "there is a column 'label' already", "another name"),
     ("  subsets: {best: {quality: {min: 3}}}\n", "subsets.best.quality: there is no column 'quality'", "known: gender"),
     ("  subsets: {best: {label: {any_of: [joy]}}}\n", r"any_of\[0\]: 'joy' is no label of this corpus", "known: anger"),
     ("  subsets: {best: {label: {}}}\n", "subsets.best.label: the rule is empty", "give min, max or any_of"),
-    ("  subsets: {best: {text: {min: .inf}}}\n", "'.inf' stands where a number is expected", "write it as in 80 or 0.5"),
-    ("  count: {labels: {anger: 1, joy: 2}}\n", "count.labels.joy: 'joy' is no label of this corpus", "known: anger, boredom"),
-    ("  count: {utterances: 3, labels: {anger: 1, boredom: 1}}\n", "the labels sum to 2, but 'utterances' is 3", "correct one"),
-    ("  count: {speakers: 3}\n", "count.speakers: 3 speakers are counted, but 'speakers' lists 4", "correct one of the two"),
+    ("  subsets: {best: {text: {min: .inf}}}\n", "'.inf' stands where a number is expected", "as in 80 or 0.5"),
+    ("  count: {labels: {anger: 1, joy: 2}}\n", "count.labels.joy: 'joy' is no label of this corpus", "known: anger"),
+    ("  count: {utterances: 3, labels: {anger: 1, boredom: 1}}\n", "labels sum to 2, but 'utterances' is 3", "correct"),
+    ("  count: {speakers: 3}\n", "count.speakers: 3 speakers are counted, but 'speakers' lists 4", "correct one"),
     ("  partitions: {p: {test: [s1]}}\n", "partitions.p: 'source' is missing", "say who published the partition"),
     ("  partitions: {p q: {test: [s1], source: me}}\n", "'p q' is no name", "use a-z, 0-9 and -"),
     ("  partitions: {p: {source: me}}\n", "partitions.p: 0 ways to divide are given", "give 'by' with 'values'"),
     ("  partitions: {p: {devel: [s1], source: me}}\n", "partitions.p: 'test' is missing", "name the test speakers"),
     ("  partitions: {p: {by: label, source: me}}\n", "'by' and 'values' belong together", "give both or none"),
     ("  partitions: {p: {by: x, values: {a: test}, source: me}}\n", "p.by: there is no column 'x'", "known: gender"),
-    ("  partitions: {p: {by: label, values: {A: dev}, source: me}}\n", "'dev' is no partition", "use train, devel, test"),
-    ("  partitions: {p: {test: [s1], labels: [joy], source: me}}\n", r"p.labels\[0\]: 'joy' is no label", "known: anger"),
+    ("  partitions: {p: {by: label, values: {A: dev}, source: me}}\n", "'dev' is no partition", "use train, devel"),
+    ("  partitions: {p: {test: [s1], labels: [joy], source: me}}\n", r"p.labels\[0\]: 'joy' is no label", "known:"),
     ("  partitions: {p: {test: [s5], source: me}}\n", r"p.test\[0\]: speaker 's5' is not in 'speakers'", "known: s1"),
     ("  partitions: {p: {devel: [s1], test: [s2, s1], source: me}}\n",
      r"p.test\[1\]: speaker 's1' stands already in 'devel': speakers never cross", "speakers_cross: true"),
@@ -272,7 +275,7 @@ APPENDED = [
      r"p.folds.1.test\[0\]: speaker 's1' stands already in 'train'", "speakers_cross: true"),
     ("  partitions: {p: {test: [s1, s1], speakers_cross: true, source: me}}\n",
      r"p.test\[1\]: speaker 's1' stands already in 'test'", "remove one"),
-    ("  partitions: {p: {test: [s1], speakers_cross: yes, source: me}}\n", "'yes' stands where true or false", "write true"),
+    ("  partitions: {p: {test: [s1], speakers_cross: yes, source: me}}\n", "'yes' stands where true or false", "write"),
     ("  default_partition: p\n", "default_partition: there is no partition 'p'", "known: none"),
 ]  # fmt: skip
 
@@ -283,13 +286,13 @@ CHANGED = [
     (r"s\d", r"(s\d", 3, "path: this regular expression does not compile: .*unterminated", "correct it"),
     (r"s\d", "[[s]", 3, "path: this regular expression does not compile: Possible nested set", "correct it"),
     (r"s\d", "s{99999999999999999999}", 3, "path: this regular expression does not compile", "correct it"),
-    ("<label>", "<emotion>", 3, "path: the expression has no group 'label'", r"mark it in the expression as \(\?P<label>"),
+    ("<label>", "<emotion>", 3, "path: the expression has no group 'label'", r"mark it .* as \(\?P<label>"),
     ("<speaker>", "<who>", 3, "path: the expression has no group 'speaker'", r"mark it in the expression"),
     ("_(?P<label>", "_(?P<audio>x)(?P<label>", 3, "group 'audio' has the name of a column", "give it another name"),
-    ("$'", r"\.wav$'", 3, "path: the expression holds a file extension", "end it with"),
-    ("[AB]", "[ABC]", 3, "path: 'C' of group 'label' is not in 'labels'", "add it to 'labels' or remove it here"),
-    ("[AB]", "A|B|CC", 3, "path: 'CC' of group 'label' is not in 'labels'", "add it to 'labels' or remove it here"),
-    ("[AB]", "A", 4, "labels.B: 'B' never occurs: group 'label' is A", "add it to 'path' or remove it here"),
+    ("$'", r"\.wav$'", 3, "path: a file extension stands here", "end the expression with"),
+    ("[AB]", "[ABC]", 3, "path: 'C' of group 'label' is not in 'labels'", "add it to 'labels' or remove it"),
+    ("[AB]", "A|B|CC", 3, "path: 'CC' of group 'label' is not in 'labels'", "add it to 'labels' or remove it"),
+    ("[AB]", "A", 4, "labels.B: 'B' never occurs: group 'label' is A", "add it to 'path' or remove it"),
     ("_(?P<label>", "_(?P<gender>[FM])(?P<label>[AB])$'\n  gender: {F: woman, M: male}\n  id: '", 4,
      "gender.F: 'woman' is no gender here", "use female or male"),
     ("s1, s2", "s1, 03", 6, r"mine.speakers.female\[1\]: 03 is a number to YAML, not a text", "quote it: '03'"),
@@ -307,7 +310,7 @@ def refused(tmp_path: Path, text: str | bytes, line: int, problem: str, mend: st
     with pytest.raises(EmosetError) as caught:
         load(tmp_path, text)
     told = str(caught.value)
-    file = "corpora.yaml" if line == 61 else str(tmp_path / "my.yaml")
+    file = "corpora.yaml" if line == 62 else str(tmp_path / "my.yaml")
     assert re.search(f"{re.escape(file)}:{line}: [^\n]*{problem}", told), told
     assert re.search(mend, told), told
     assert told.count("\n  mend: ") == 1
@@ -338,8 +341,8 @@ def test_all_mistakes_of_a_file_are_told_at_once(tmp_path):
         "  /my.yaml:6: mine.speakers.female[0]: 01 is a number to YAML, not a text (quote it: '01')\n"
         "  /my.yaml:6: mine.speakers.female[1]: 02 is a number to YAML, not a text (quote it: '02')\n"
         "  /my.yaml:8: mine: unknown key 'lisence' (did you mean 'licence'? known: access, count, default_partition, "
-        "exclude, gender, id, labels, language, licence, name, nature, notes, obtain, partitions, path, reference, sources, "
-        "speaker_alias, speakers, subsets, tables, take, where, year)\n"
+        "exclude, gender, id, labels, language, licence, name, nature, notes, obtain, partitions, path, reference, "
+        "sources, speaker_alias, speakers, subsets, tables, take, where, year)\n"
         "  mend: correct these places of /my.yaml"
     )
 
@@ -379,9 +382,7 @@ KEYS = [
     "s1",
     "'03'",
 ]
-PIECES = st.lists(
-    st.sampled_from([*KEYS, *": , - [ ] { } \n ? ' \" # & * ! | > ~ 03 no".split(" "), "\n  ", ": ", "\n    "])
-)
+PIECES = st.lists(st.sampled_from([*KEYS, *":,-[]{}\n?'\"#&*!|>~", "03", "no", "\n  ", ": ", "\n    "]))
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -391,7 +392,7 @@ def test_any_bytes_end_in_corpora_or_an_error_of_ours(scratch, text):
     try:
         assert isinstance(load(scratch, text), dict)
     except EmosetError as error:
-        assert error.mend and str(scratch / "my.yaml") in error.problem or "corpora.yaml" in error.problem
+        assert error.mend and re.search(r"(my|corpora)\.yaml", error.problem)
 
 
 VALUES = st.recursive(

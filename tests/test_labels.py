@@ -67,12 +67,12 @@ def test_users_spaces_are_added(tmp_path):
 
 
 MISTAKES = [
-    ("own:\n  map: {a: [x], b: [y]}\n  source: me\n", 1, "label space 'own' is emoset's own", "give yours another name"),
-    ("arousal:\n  map: {a: [x], b: [y]}\n  source: me\n", 1, "label space 'arousal' is emoset's own", "another name"),
+    ("own:\n  map: {a: [x], b: [y]}\n  source: me\n", 1, "own: label space 'own' is emoset's own", "another name"),
+    ("arousal:\n  map: {a: [x], b: [y]}\n  source: me\n", 1, "arousal: label space 'arousal' is emoset", "another"),
     ("mine:\n  map: {a: [x], b: [y]}\n", 1, "mine: 'source' is missing", "add 'source: ...' to the label space"),
     ("mine:\n  source: me\n", 1, "mine: 'map' is missing", "add 'map: ...' to the label space"),
     ("mine:\n  source: me\n  map: {a: [x]}\n", 3, "mine.map: there is one label only", "add a second one"),
-    ("mine:\n  source: me\n  map:\n    a: [x]\n    b: [y, x]\n", 5, r"mine.map.b\[1\]: 'x' is mapped to 'a' already", "remove"),
+    ("mine:\n  source: me\n  map:\n    a: [x]\n    b: [y, x]\n", 5, r"mine.map.b\[1\]: 'x' is mapped to 'a'", "remove"),
     ("mine:\n  source: me\n  map: {yes: [x], no: [y]}\n", 3, "mine.map: key: yes is true or false", "quote it: 'yes'"),
     ("mine:\n  source: me\n  maps: {}\n", 3, "mine: unknown key 'maps'", "did you mean 'map'"),
     ("mine:\n  source: me\n  map: {a: x, b: [y]}\n", 3, "mine.map.a: 'x' stands where a list is expected", "write"),

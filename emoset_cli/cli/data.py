@@ -67,21 +67,32 @@ def prepare(
     finish(well and split and not (strict and (leaks or any(prepared.problems for prepared in done))))
 
 
-def _partition(prepared: Any, known: Any, workspace: Path, spec: str, seed: int, quiet: bool) -> dict[str, Any]:
-    """Make and write the partition of a corpus; say what its reader must know."""
+def _partition(prepared: Any, known: Any, workspace: Path, spec: str, seed: int, quiet: bool) -> dict[str, Any] | None:
+    """Make and write the partition of a corpus; say what its reader must know.
+
+    A partition asked for must be possible; the default one need not (a corpus of two speakers has none).
+    """
     from emoset_cli.files import write_json
     from emoset_cli.partition import leaks, write_partition
     from emoset_cli.prepare import corpus_folder
     from emoset_cli.protocols import default_spec, make_partition
 
     folder = corpus_folder(workspace, prepared.key)
+    asked = bool(spec)
+    if spec in {"loco", "lolo"}:
+        raise EmosetError(
+            f"{spec} goes across corpora, `prepare` splits each by itself", f"emoset train svm --partition {spec}"
+        )
     spec = spec or default_spec(known[prepared.key])
     try:
         partition = make_partition(spec, prepared.utterances, known, seed)
     except EmosetError as error:
         for name in ("partition.csv", "partition.json"):
             (folder / name).unlink(missing_ok=True)
-        raise EmosetError(f"{prepared.key}: {error.problem}", error.mend) from None
+        if asked:
+            raise EmosetError(f"{prepared.key}: {error.problem}", error.mend) from None
+        say(f"note: {prepared.key}: no partition: {error.problem}; {error.mend}", quiet)
+        return None
     write_partition(folder / "partition.csv", partition, prepared.utterances)
     facts = {"spec": spec, "name": partition.name, "seed": seed, "hash": partition.hash, "folds": len(partition.folds)}
     write_json(folder / "partition.json", facts | {"notes": partition.notes, "gaps": partition.gaps})

@@ -122,7 +122,7 @@ def _train(
     quiet: bool,
 ) -> None:  # fmt: skip
     from emoset_cli.features import find_feature, settings
-    from emoset_cli.files import digest
+    from emoset_cli.prepare import entry_hash
     from emoset_cli.train import baseline
     from emoset_cli.train.task import build_task
 
@@ -136,7 +136,7 @@ def _train(
     def plan(group: list[str]) -> baseline.Planned:
         spec, random_seed = _partition_of(group[0], partition, seed, workspace, known)
         data = build_task(workspace, group, known, name, spec, random_seed, labels, subset)
-        entries = {key: digest(repr(known[key])) for key in group}
+        entries = {key: entry_hash(known[key]) for key in group}
         for left, count in data.left_out.items():
             say(f"note: {left} has no entry in label space {labels}: {count} utterances left out", quiet)
         return baseline.plan_run(workspace, data, options, settings(name), entries, labels, subset)

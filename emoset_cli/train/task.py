@@ -81,15 +81,23 @@ def build_task(
     loaded = [load(workspace, feature, key, rows) for key, rows in utterances.groupby("corpus", sort=False)]
     names = {key: _names(truth[(utterances["corpus"] == key).to_numpy()], registry[key], space) for key in keys}
     return Task(
-        list(keys), utterances, truth, loaded[0][0], np.concatenate([values for _, values in loaded]), cut, names, left_out,
-        {key: data_hash(table) for key, table in tables.items()},
-    )  # fmt: skip
+        corpora=list(keys),
+        utterances=utterances,
+        truth=truth,
+        columns=loaded[0][0],
+        features=np.concatenate([values for _, values in loaded]),
+        partition=cut,
+        labels=names,
+        left_out=left_out,
+        data={key: data_hash(table) for key, table in tables.items()},
+    )
 
 
 def _names(truth: np.ndarray, corpus: Corpus, space: str) -> list[str]:
-    """Labels of a corpus in registry order (own labels) or in the space's order, those that occur."""
-    order = corpus.label_names if space in {"own", "common"} else label_spaces.spaces()[space].labels
-    return [label for label in order if label in set(truth)]
+    """The labels of a corpus that occur, in registry order; all labels of a label space, whichever occur."""
+    if space not in {"own", "common"}:
+        return list(label_spaces.spaces()[space].labels)
+    return [label for label in corpus.label_names if label in set(truth)]
 
 
 def _mapped(tables: dict[str, Any], space: str) -> list[str | None]:
@@ -120,7 +128,7 @@ def _in_subset(table: Any, corpus: Corpus, subset: str) -> np.ndarray:
     for column, rule in corpus.subsets[subset].items():
         if column not in table or table[column].isna().all():
             raise EmosetError(
-                f"subset {subset} needs '{column}', which the utterances of {corpus.key} do not have",
+                f"subset {subset} needs '{column}', which {corpus.key} does not have here",
                 f"put its table into the corpus folder (see `emoset corpora show {corpus.key}`) and prepare again",
             )
         keep &= _fits(table[column], rule)
