@@ -135,7 +135,8 @@ def check(
             )
     heads = [
         Column("corpus", "text", "corpus"), Column("utterances", "count", "utterances"),
-        Column("problem", "text", "problem"), Column("recordings", "count", "count"), Column("they are", "text", "action"),
+        Column("problem", "text", "problem"), Column("recordings", "count", "count"),
+        Column("they are", "text", "action"),
     ]  # fmt: skip
     answer(rows, [Table("Check", heads, [[row[head.key] for head in heads] for row in rows])], as_json)
     finish(not any(row["count"] for row in rows))
