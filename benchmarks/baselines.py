@@ -84,7 +84,10 @@ def _both(score: dict[str, Any]) -> list[str]:
 
 
 def _interval(value: dict[str, Any]) -> str:
-    return f"{100 * value['value']:.1f} [{100 * value['low']:.1f}, {100 * value['high']:.1f}]"
+    point = f"{100 * value['value']:.1f}"
+    if value["low"] is None:  # one speaker
+        return point
+    return f"{point} [{100 * value['low']:.1f}, {100 * value['high']:.1f}]"
 
 
 def _corpora(prepared: list[dict[str, Any]]) -> str:

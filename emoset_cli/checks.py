@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import fields
+from math import log10
 from statistics import median
 from typing import Any
 
@@ -12,6 +13,7 @@ from emoset_cli.manifest import KEPT, LEFT_OUT, Problem
 
 _DC = 0.005, 0.05  # of full scale, and of the rms: both must be passed
 _CUT = 0.25, 0.05  # of the rms: this recording ends louder than the first, half of the corpus softer than the second
+_QUIET = 0.01  # peak, of full scale: below it 16-bit samples keep fewer than 9 bits
 _SILENT_SPAN = 2  # 16-bit steps between the highest and the lowest sample
 _MISSING_S = 0.01  # a header that promises more than this beyond the file's end is wrong
 _OVER = 1.05  # of full scale; decoders of MP3 and OGG overshoot a little
@@ -76,6 +78,9 @@ def _blemishes(c: audio.Condition, ends_softly: bool) -> Iterable[tuple[str, str
     if c.peak > _OVER:
         detail = f"its peak is {c.peak:.2f} of full scale, and what passes 1 is cut"
         yield "over full scale", KEPT, detail, "scale the recording down"
+    if c.peak < _QUIET:
+        detail = f"its peak is {20 * log10(c.peak):.0f} dB of full scale"
+        yield "very quiet", KEPT, detail, "nothing for features that ignore level; else scale the corpus"
     if abs(c.dc) > _DC[0] and abs(c.dc) > _DC[1] * c.rms:
         detail = f"mean {c.dc:+.3f} of full scale, {abs(c.dc) / c.rms:.0%} of its rms"
         yield "DC offset", KEPT, detail, "nothing for features that ignore DC; else high-pass the corpus"

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emoset_cli import files
@@ -66,6 +66,7 @@ def test_sweep_keeps_what_live_processes_write(tmp_path: Path) -> None:
     assert names(tmp_path) == sorted([live, ".user.tmp", "c.tmp", ".x.12.tmp.bak"])
 
 
+@settings(max_examples=30)
 @given(JSON)
 def test_json_round_trip(tmp_path_factory: pytest.TempPathFactory, value: object) -> None:
     path = tmp_path_factory.getbasetemp() / "round.json"
