@@ -94,11 +94,18 @@ def plan_run(
         "data": task.data,
         "entries": entries,
     }
-    corpora = "+".join(task.corpora) if len(task.corpora) < 5 else f"{len(task.corpora)}-corpora"
-    extras = [split.name.removesuffix(".csv"), *([space] if space != "own" else []), *([subset] if subset else [])]
-    words = f"{corpora}_{options.model}-{feature['feature']}_{'-'.join(extras)}"
-    words = "".join(c if c.isalnum() or c in "+-_." else "-" for c in words)
+    words = _words(task, options, feature["feature"], [space if space != "own" else "", subset])
     return Planned(runs.run_folder(workspace, words, settings), settings, task, options)
+
+
+def _words(task: Task, options: Options, feature: str, further: list[str]) -> str:
+    """The readable part of a run's name: corpora, model and feature, then partition and whatever is not the default."""
+    corpora = "+".join(task.corpora) if len(task.corpora) < 5 else f"{len(task.corpora)}-corpora"
+    extras = [task.partition.name.removesuffix(".csv"), *further]
+    extras += [options.normalise if options.normalise != "train" else "", options.class_weight or ""]
+    extras += [f"seed{options.seed}" if options.seed else ""]
+    words = f"{corpora}_{options.model}-{feature}_{'-'.join(filter(None, extras))}"
+    return "".join(c if c.isalnum() or c in "+-_." else "-" for c in words)
 
 
 def train(
