@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 PAGE = Path(__file__).with_name("cli.md")
-_WIDTH = 110  # columns of the help texts
+_WIDTH = 120  # columns of the help texts
 _INTRO = """# Command line reference
 
 Made by `python docs/make_cli.py` from the `--help` of every command: change the help, not this page.

@@ -34,11 +34,13 @@ def run_jobs(
         for job in jobs:
             yield function(*job)
         return
+    if threads:
+        yield from _in_threads(function, jobs, workers)
+        return
     import joblib
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    backend = "threading" if threads else "loky"
-    parallel = joblib.Parallel(n_jobs=workers, backend=backend, return_as="generator_unordered")
+    parallel = joblib.Parallel(n_jobs=workers, backend="loky", return_as="generator_unordered")
     try:
         yield from parallel(joblib.delayed(function)(*job) for job in jobs)
     except TerminatedWorkerError:
@@ -46,3 +48,15 @@ def run_jobs(
             "a worker process was killed, perhaps for want of memory",
             "give the same command again, with fewer --workers: what was done is kept",
         ) from None
+
+
+def _in_threads(function: Callable[..., Any], jobs: Sequence[tuple], workers: int) -> Iterator[Any]:
+    """As `run_jobs`; when a job fails, those begun end before its error leaves, so that none leaves half a file."""
+    from concurrent.futures import ThreadPoolExecutor, as_completed
+
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for future in as_completed([pool.submit(function, *job) for job in jobs]):
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -49,6 +49,7 @@ def answer(value: Any, tables: Iterable[Any], as_json: bool) -> None:
     """The answer on stdout: tables of `emoset_cli.report.tables`, or ``value`` as JSON."""
     if as_json:
         sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+        sys.stdout.flush()  # a full disk or a reader that has gone shows here, not after the exit code is settled
         return
     import shutil
 
@@ -64,6 +65,7 @@ def answer(value: Any, tables: Iterable[Any], as_json: bool) -> None:
         for row in table.cells():
             drawn.add_row(*(cell.replace("[", "\\[") for cell in row))
         console.print(drawn)
+    sys.stdout.flush()
 
 
 @contextmanager
@@ -133,7 +135,7 @@ def chosen_corpora(tasks: list[str] | None, workspace: Path) -> list[str]:
     from emoset_cli.prepare import prepared_corpora
 
     prepared = prepared_corpora(workspace)
-    keys = list(dict.fromkeys(key for task in tasks or [] for key in task.split(",") if key)) or prepared
+    keys = list(dict.fromkeys(key for task in tasks or [] for key in task.split(","))) if tasks else prepared
     if not prepared:
         raise EmosetError(f"{workspace} holds no prepared corpus", "emoset prepare CORPUS=FOLDER")
     for key in keys:

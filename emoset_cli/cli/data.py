@@ -25,10 +25,19 @@ from emoset_cli.cli.common import (
 )
 from emoset_cli.errors import EmosetError
 
+Split = Annotated[
+    str,
+    typer.Option(
+        "--partition",
+        help="published, a published partition's name, speakers[:70/15/15], loso, losgo:K, folds:K or a CSV file; "
+        "by default the published default, else speakers",
+    ),
+]
+
 
 def prepare(
-    folders: Annotated[list[str], typer.Argument(metavar="CORPUS=FOLDER...", help="corpora and where they lie")],
-    partition: Annotated[str, typer.Option("--partition", help="published, speakers, loso, losgo:K, ... ")] = "",
+    folders: Annotated[list[str], typer.Argument(metavar="CORPUS=FOLDER", help="corpora and where they lie")],
+    partition: Split = "",
     seed: Seed = 0,
     min_duration: Annotated[float, typer.Option("--min-duration", min=0, help="seconds; shorter is left out")] = 0.1,
     strict: Annotated[bool, typer.Option("--strict", help="exit 1 if there is any problem")] = False,
@@ -49,6 +58,9 @@ def prepare(
     from emoset_cli.corpora import get_corpus
 
     known = load_registry(registry, workspace)
+    for key, times in Counter(argument.partition("=")[0] for argument in folders).items():
+        if times > 1:
+            raise EmosetError(f"{key} is given {times} times", "give each corpus one folder, which holds all of it")
 
     def one(argument: str) -> Any:
         key, equals, folder = argument.partition("=")

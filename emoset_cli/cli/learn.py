@@ -1,5 +1,7 @@
 """``emoset train``: one command for each kind of model."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,7 +26,7 @@ from emoset_cli.cli.common import (
     progress_bar,
     say,
 )
-from emoset_cli.train import NORMALISE
+from emoset_cli.train import BASELINES, NORMALISE
 
 app = typer.Typer(help="Train a model; write a run folder.\n\nExample: emoset train svm -t emodb", no_args_is_help=True)
 
@@ -61,90 +63,67 @@ Norm = Annotated[Normalise, typer.Option("--normalise", help="; ".join(f"{k}: {v
 Weight = Annotated[ClassWeight, typer.Option("--class-weight", help="balanced: rare labels weigh more in the loss")]
 
 
-@app.command()
-def svm(
-    task: Tasks = None,
-    feature: Feature = "egemaps",
-    partition: Split = "",
-    labels: Space = "own",
-    subset: Subset = "",
-    normalise: Norm = Normalise.train,
-    class_weight: Weight = ClassWeight.none,
-    seed: Seed = 0,
-    workspace: Workspace = DEFAULT_WORKSPACE,
-    registry: Registry = None,
-    workers: Workers = 0,
-    force: Force = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Train linear SVMs on functionals, a run for each corpus; write run folders.
+def _command(model: str) -> Callable[..., None]:
+    """The command that trains one kind of baseline: all take the same options."""
 
-    EmoNet's baseline: standardise, choose C from 1 to 1e-9 by devel UAR, refit on train + devel, predict test once.
+    def train(
+        task: Tasks = None,
+        feature: Feature = "egemaps",
+        partition: Split = "",
+        labels: Space = "own",
+        subset: Subset = "",
+        normalise: Norm = Normalise.train,
+        class_weight: Weight = ClassWeight.none,
+        seed: Seed = 0,
+        workspace: Workspace = DEFAULT_WORKSPACE,
+        registry: Registry = None,
+        workers: Workers = 0,
+        force: Force = False,
+        as_json: Json = False,
+        quiet: Quiet = False,
+    ) -> None:
+        from emoset_cli.train.baseline import Options
 
-    Example: emoset train svm -t emodb,ravdess --partition loso --normalise speaker
-    """
-    _train("svm", **_chosen(locals()))
+        weight = None if class_weight is ClassWeight.none else class_weight.value
+        options = Options(model, normalise.value, weight, seed)
+        data = _Data(feature, partition, labels, subset, workspace, registry)
+        _train(task, data, options, workers, force, as_json, quiet)
 
-
-@app.command()
-def forest(
-    task: Tasks = None,
-    feature: Feature = "egemaps",
-    partition: Split = "",
-    labels: Space = "own",
-    subset: Subset = "",
-    normalise: Norm = Normalise.train,
-    class_weight: Weight = ClassWeight.none,
-    seed: Seed = 0,
-    workspace: Workspace = DEFAULT_WORKSPACE,
-    registry: Registry = None,
-    workers: Workers = 0,
-    force: Force = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Train random forests (100 trees, depth 5) on functionals, a run for each corpus; write run folders.
-
-    Example: emoset train forest -t emodb --feature emobase
-    """
-    _train("forest", **_chosen(locals()))
+    return train
 
 
-def _chosen(options: dict[str, Any]) -> dict[str, Any]:
-    """The options of a command, enumerations as the words they stand for."""
-    return {name: value.value if isinstance(value, StrEnum) else value for name, value in options.items()}
+for _name, _baseline in BASELINES.items():
+    app.command(_name, help=_baseline.help)(_command(_name))
+
+
+@dataclass(frozen=True)
+class _Data:
+    """The options that say what is trained on."""
+
+    feature: str
+    partition: str
+    labels: str
+    subset: str
+    workspace: Path
+    registry: Path | None
 
 
 def _train(
-    model: str, task: list[str] | None, feature: str, partition: str, labels: str, subset: str, normalise: str,
-    class_weight: str, seed: int, workspace: Path, registry: Path | None, workers: int, force: bool, as_json: bool,
-    quiet: bool,
-) -> None:  # fmt: skip
-    from emoset_cli.features import find_feature, settings
-    from emoset_cli.prepare import entry_hash
+    task: list[str] | None, data: _Data, options: Any, workers: int, force: bool, as_json: bool, quiet: bool
+) -> None:
+    from emoset_cli.features import find_feature
     from emoset_cli.train import baseline
-    from emoset_cli.train.task import build_task
 
-    known = load_registry(registry, workspace)
-    name = find_feature(feature)
-    weight = None if class_weight == "none" else class_weight
-    options = baseline.Options(model, normalise, weight, seed)
-    keys = chosen_corpora(task, workspace)
-    together = partition.partition(":")[0] in {"loco", "lolo"}
-
-    def plan(group: list[str]) -> baseline.Planned:
-        spec, random_seed = _partition_of(group[0], partition, seed, workspace, known)
-        data = build_task(workspace, group, known, name, spec, random_seed, labels, subset)
-        entries = {key: entry_hash(known[key]) for key in group}
-        for left, count in data.left_out.items():
-            say(f"note: {left} has no entry in label space {labels}: {count} utterances left out", quiet)
-        return baseline.plan_run(workspace, data, options, settings(name), entries, labels, subset)
-
-    planned, well = each([keys] if together else [[key] for key in keys], plan)
+    known = load_registry(data.registry, data.workspace)
+    name = find_feature(data.feature)
+    keys = chosen_corpora(task, data.workspace)
+    together = data.partition in {"loco", "lolo"}
+    planned, well = each(
+        [keys] if together else [[key] for key in keys], lambda group: _plan(group, data, name, options, known, quiet)
+    )
     folds = sum(len(run.task.partition.folds) for run in planned)
     already = [run.done and not force for run in planned]
-    with progress_bar(f"train {model}", "folds", folds, quiet) as bar:
+    with progress_bar(f"train {options.model}", "folds", folds, quiet) as bar:
         runs = baseline.train(planned, workers, force, bar.advance)
     for run, was in zip(runs, already, strict=True):
         say(f"{'already trained' if was else 'trained'}: {run.folder}", quiet)
@@ -153,6 +132,21 @@ def _train(
     if runs:
         _answer_runs(runs, as_json)
     finish(well)
+
+
+def _plan(group: list[str], data: _Data, feature: str, options: Any, known: Any, quiet: bool) -> Any:
+    """The run of a corpus (of several together for loco and lolo), as far as it can be settled before training."""
+    from emoset_cli.features import settings
+    from emoset_cli.prepare import entry_hash
+    from emoset_cli.train.baseline import plan_run
+    from emoset_cli.train.task import build_task
+
+    spec, seed = _partition_of(group[0], data.partition, options.seed, data.workspace, known)
+    task = build_task(data.workspace, group, known, feature, spec, seed, data.labels, data.subset)
+    for left, count in task.left_out.items():
+        say(f"note: {left} has no entry in label space {data.labels}: {count} utterances left out", quiet)
+    entries = {key: entry_hash(known[key]) for key in group}
+    return plan_run(data.workspace, task, options, settings(feature), entries, data.labels, data.subset)
 
 
 def _partition_of(key: str, spec: str, seed: int, workspace: Path, known: Any) -> tuple[str, int]:

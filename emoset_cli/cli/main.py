@@ -13,6 +13,8 @@ from emoset_cli.cli import corpora, data, demo, learn, results
 from emoset_cli.cli.common import complain
 from emoset_cli.errors import EmosetError
 
+_INTERRUPTED = 130  # exit code after SIGINT, as shells give it
+
 app = typer.Typer(
     name="emoset",
     help="Train and compare speech emotion recognition over many corpora, each with its own labels.\n\n"
@@ -56,9 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         app(args=list(sys.argv[1:] if arguments is None else arguments), prog_name="emoset")
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted: what was done is kept, the same command goes on from there\n")
-        code = 130
+        if code == _INTERRUPTED:  # typer makes this of Ctrl-C, without a word
+            sys.stderr.write("interrupted: what was done is kept, the same command goes on from there\n")
     except EmosetError as error:
         complain(error)
         if os.environ.get("EMOSET_DEBUG"):

@@ -12,7 +12,7 @@ Out = Annotated[Path | None, typer.Option("--out", "-o", help="folder of the rep
 
 
 def evaluate(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="runs; all by default")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="RUN", help="runs; all by default")] = None,
     out: Out = None,
     workspace: Workspace = DEFAULT_WORKSPACE,
     as_json: Json = False,
@@ -43,7 +43,7 @@ def evaluate(
 
 
 def compare(
-    names: Annotated[list[str], typer.Argument(metavar="RUN_A RUN_B...", help="the first is the reference")],
+    names: Annotated[list[str], typer.Argument(metavar="RUN", help="two or more runs; the first is the reference")],
     out: Out = None,
     workspace: Workspace = DEFAULT_WORKSPACE,
     as_json: Json = False,

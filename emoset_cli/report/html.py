@@ -58,7 +58,8 @@ def write_report(
     assert [run.name for run in runs] == [score["run"] for score in scores]
     comparisons, corpora_rows = list(comparisons or []), list(corpora_rows or [])
     folder.mkdir(parents=True, exist_ok=True)
-    files.sweep(folder)
+    for place in (folder, folder / "figures", folder / "tables"):
+        files.sweep(place)
     tables = [results_table(scores)]
     tables += [corpora_table(corpora_rows)] if corpora_rows else []
     tables += [comparison_table(one) for one in comparisons]

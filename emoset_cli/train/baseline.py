@@ -78,8 +78,17 @@ def plan_run(
         entries: hash of each corpus's registry entry
         space: label space
         subset: named filter, or ""
+
+    Raises:
+        EmosetError: if a fold has a single label to train on
     """
     split = task.partition
+    for fold in split.folds:
+        if len(taught := set(task.truth[split.members(fold, "train")])) < 2:
+            raise EmosetError(
+                f"all training utterances of {'+'.join(task.corpora)}, fold {fold}, are labelled {taught.pop()}",
+                "choose another partition",
+            )
     settings = {
         "recipe": RECIPE,
         "model": options.model,
@@ -126,15 +135,17 @@ def train(
     jobs = []
     for run in todo:
         folds = run.task.partition.folds
-        if force:
-            shutil.rmtree(run.folder, ignore_errors=True)
+        parts = run.folder / "folds"
+        if force and run.folder.exists():
+            shutil.rmtree(run.folder)
         if run.done:
+            shutil.rmtree(parts, ignore_errors=True)  # killed between done.json and here, it was left
             progress(len(folds))
             continue
-        parts = run.folder / "folds"
         parts.mkdir(parents=True, exist_ok=True)
-        sweep(parts)
-        finished = [fold for fold in folds if _part(parts, fold).is_file()]
+        for folder in (run.folder, parts):
+            sweep(folder)
+        finished = [fold for fold in folds if _is_whole(_part(parts, fold))]
         progress(len(finished))
         jobs += [_fold_job(run, fold, parts) for fold in folds if fold not in finished]
     for _ in run_jobs(_fit_fold, jobs, workers if len(jobs) > 3 else 1):  # a process starts slower than three folds
@@ -144,6 +155,17 @@ def train(
 
 def _part(parts: Path, fold: str) -> Path:
     return parts / f"{digest(fold)}.safetensors"
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a fold is there and undamaged; else it is fitted again."""
+    from safetensors import SafetensorError
+
+    try:
+        _read_fold(path)
+    except (FileNotFoundError, SafetensorError):
+        return False
+    return True
 
 
 def _fold_job(run: Planned, fold: str, parts: Path) -> tuple:
@@ -204,10 +226,6 @@ def _fit_fold(
     mean, scale, values = standardise(features, groups, train, options.normalise)
     baseline = BASELINES[options.model].load()
     known = sorted(set(truth))
-    if len(set(truth[train])) < 2:
-        raise EmosetError(
-            f"all training utterances of a fold are labelled {truth[train][0]}", "choose another partition"
-        )
     tried = []
     best: tuple[float, dict[str, float], dict[str, Any]] | None = None
     for setting in baseline.GRID:
