@@ -59,7 +59,8 @@ def find_audio(folder: Path) -> list[SourceFile]:
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in names:
-            if name.rpartition(".")[2].lower() in EXTENSIONS and not name.startswith("."):
+            stem, _, extension = name.rpartition(".")
+            if stem and extension.lower() in EXTENSIONS and not name.startswith("."):
                 path = Path(parent, name)
                 stat = path.stat() if path.exists() else None  # a dangling link is found here, reported as unreadable
                 stamp = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) if stat else (-1, 0, 0)
@@ -73,7 +74,7 @@ def find_audio(folder: Path) -> list[SourceFile]:
 
 
 def _raise(error: OSError) -> None:
-    raise error
+    raise EmosetError(f"{error.filename} cannot be read ({error.strerror})", "change its permissions") from None
 
 
 def read_names(corpus: Corpus, folder: Path, files: Iterable[SourceFile]) -> Manifest:

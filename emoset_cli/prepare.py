@@ -154,11 +154,17 @@ def prepared_corpora(workspace: Path) -> list[str]:
     return sorted(path.parent.name for path in folder.glob("*/prepare.json")) if folder.is_dir() else []
 
 
-def read_utterances(workspace: Path, key: str) -> Any:
+def read_utterances(workspace: Path, key: str, corpus: Corpus | None = None) -> Any:
     """The utterance table of a prepared corpus, a DataFrame.
 
+    Args:
+        workspace: holds ``corpora/``
+        key: of the corpus
+        corpus: its registry entry, if the table must be what this entry makes of the recordings
+
     Raises:
-        EmosetError: if it was not prepared, or the table does not match what `prepare_corpus` wrote
+        EmosetError: if it was not prepared, the table does not match what `prepare_corpus` wrote, or ``corpus`` says
+            something else than the entry it was prepared with
     """
     import pandas as pd
 
@@ -170,7 +176,13 @@ def read_utterances(workspace: Path, key: str) -> Any:
         raise EmosetError(f"{workspace} holds no prepared corpus", f"emoset prepare {key}=FOLDER")
     try:
         table = pd.read_parquet(folder / "utterances.parquet")
-        if data_hash(table) == read_json(folder / "prepare.json")["data"]:
+        made = read_json(folder / "prepare.json")
+        if data_hash(table) == made["data"]:
+            if corpus and entry_hash(corpus) != made["entry"]:
+                raise EmosetError(
+                    f"the registry says other things of {key} now than when it was prepared",
+                    f"emoset prepare {key}={made['source']}",
+                )
             return table
     except (FileNotFoundError, KeyError, TypeError, ValueError):  # damaged parquet: ValueError
         pass

@@ -101,7 +101,8 @@ def _published(published: Published, utterances: Any) -> Partition:
         rest = [s for s in _speakers(utterances[used]) if s not in {*fold.test, *fold.devel}]
         train = list(fold.train) if fold.train is not None else rest
         if not devel:
-            devel = tuple(_devel_of(utterances, [s for s in train if s not in fold.test], 0))
+            order = _alternating(utterances, [speaker for speaker in train if speaker not in fold.test])
+            devel = tuple(_devel_of(order, len(folds), len(order)))
             notes.append(f"fold {name}: no devel is published; training speakers {', '.join(devel)} serve as devel")
         parts = dict.fromkeys(train, "train") | dict.fromkeys(devel, "devel") | dict.fromkeys(fold.test, "test")
         folds[name] = np.where(used, _by_speaker(utterances, parts), "")
@@ -143,26 +144,33 @@ def _loso(utterances: Any, argument: str, seed: int) -> Partition:
         raise EmosetError(
             f"loso needs at least 3 speakers, there are {len(speakers)}", "--partition loco with other corpora"
         )
+    order = _alternating(utterances, speakers)
     folds = {}
-    for number, speaker in enumerate(speakers):
-        rest = [other for other in speakers if other != speaker]
-        devel = _devel_of(utterances, rest, number)
-        parts = dict.fromkeys(rest, "train") | dict.fromkeys(devel, "devel") | {speaker: "test"}
+    for speaker in speakers:
+        devel = _devel_of(order, order.index(speaker) + 1, len(speakers) - 1)
+        parts = dict.fromkeys(speakers, "train") | dict.fromkeys(devel, "devel") | {speaker: "test"}
         folds[speaker] = _by_speaker(utterances, parts)
     return Partition("loso", 0, _table(utterances, folds))
 
 
-def _devel_of(utterances: Any, speakers: list[str], turn: int) -> list[str]:
-    """15 % of ``speakers`` (at least one) for devel, genders in turn; all serve equally often as ``turn`` advances."""
+def _alternating(utterances: Any, speakers: list[str]) -> list[str]:
+    """The speakers with genders in turn: first woman, first man, second woman, ..."""
     gender = dict(zip(utterances["speaker"], utterances["gender"], strict=True))
     ranks: dict[str, int] = {}
     keyed = []
-    for speaker in speakers:  # first woman, first man, second woman, ...
+    for speaker in speakers:
         ranks[gender[speaker]] = ranks.get(gender[speaker], 0) + 1
         keyed.append((ranks[gender[speaker]], gender[speaker], speaker))
-    order = [speaker for *_, speaker in sorted(keyed)]
-    count = max(1, round(_DEVEL_SHARE * len(order)))
-    return [order[(turn * count + step) % len(order)] for step in range(min(count, len(order) - 1))]
+    return [speaker for *_, speaker in sorted(keyed)]
+
+
+def _devel_of(order: list[str], start: int, available: int) -> list[str]:
+    """15 % of the ``available`` speakers, at least one, for devel: those from ``start`` on, round and round.
+
+    With ``start`` going over all of ``order``, every speaker serves equally often.
+    """
+    count = max(1, round(_DEVEL_SHARE * available))
+    return [order[(start + step) % len(order)] for step in range(min(count, available - 1))]
 
 
 def _losgo(utterances: Any, argument: str, seed: int) -> Partition:
@@ -209,7 +217,8 @@ def _leave_out(utterances: Any, word: str, seed: int) -> Partition:
     devel: set[tuple[str, str]] = set()
     for name, rows in utterances.groupby("corpus"):
         speakers = np.random.default_rng(seed).permutation(_speakers(rows)).tolist()
-        devel |= {(name, speaker) for speaker in _devel_of(rows, speakers, 0)} if len(speakers) > 1 else set()
+        order = _alternating(rows, speakers)
+        devel |= {(name, speaker) for speaker in _devel_of(order, 0, len(order))}
     in_devel = np.array([pair in devel for pair in zip(utterances["corpus"], utterances["speaker"], strict=True)])
     folds = {
         value: np.where(utterances[key] == value, "test", np.where(in_devel, "devel", "train")) for value in values

@@ -36,13 +36,13 @@ class Run:
         Raises:
             EmosetError: if the file is not the one the training wrote
         """
+        import io
+
         import pandas as pd
 
-        path = self.folder / "predictions.csv"
-        if digest(path.read_bytes()) != read_json(self.folder / "done.json")["predictions"]:
-            raise EmosetError(f"{path} was changed after the training wrote it", "train again with --force")
+        raw = _as_written(self.folder, "predictions.csv")
         text = dict.fromkeys(PREDICTION_COLUMNS, "str")
-        return pd.read_csv(path, dtype=text, keep_default_na=False, na_values={})
+        return pd.read_csv(io.BytesIO(raw), dtype=text, keep_default_na=False, na_values={})
 
 
 def signature(settings: dict[str, Any]) -> str:
@@ -64,18 +64,31 @@ def finish(folder: Path, config: dict[str, Any], predictions: Any) -> Run:
     """Write the settings and predictions of a run, then the mark that it is whole."""
     import yaml
 
-    path = folder / "predictions.csv"
     write_text(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=120))
-    write_text(path, predictions.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
-    write_json(folder / "done.json", {"predictions": digest(path.read_bytes()), "rows": len(predictions)})
+    write_text(folder / "predictions.csv", predictions.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    written = {name: digest((folder / name).read_bytes()) for name in ("config.yaml", "predictions.csv")}
+    write_json(folder / "done.json", written | {"rows": len(predictions)})
     return Run(folder, config)
+
+
+def _as_written(folder: Path, name: str) -> bytes:
+    """The bytes of ``config.yaml`` or ``predictions.csv`` of a finished run.
+
+    Raises:
+        EmosetError: if the file is not the one the training wrote
+    """
+    path = folder / name
+    raw = path.read_bytes() if path.is_file() else b""
+    if digest(raw) != read_json(folder / "done.json").get(name):
+        raise EmosetError(f"{path} was changed after the training wrote it", "train again with --force")
+    return raw
 
 
 def read_run(folder: Path) -> Run:
     """Read a finished run.
 
     Raises:
-        EmosetError: if the folder is not a run, or an unfinished one
+        EmosetError: if the folder is not a run, an unfinished one, or its settings were changed
     """
     import yaml
 
@@ -83,7 +96,7 @@ def read_run(folder: Path) -> Run:
     if not is_done(folder) or not config.is_file():
         state = "an unfinished run" if config.is_file() else "not a run"
         raise EmosetError(f"{folder} is {state}", "give the same `emoset train` command again: it resumes")
-    return Run(folder, yaml.safe_load(config.read_text(encoding="utf-8")))
+    return Run(folder, yaml.safe_load(_as_written(folder, "config.yaml")))
 
 
 def find_run(workspace: Path, name: str) -> Run:

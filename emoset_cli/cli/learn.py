@@ -151,6 +151,7 @@ def _plan(group: list[str], data: _Data, feature: str, options: Any, known: Any,
 
 def _partition_of(key: str, spec: str, seed: int, workspace: Path, known: Any) -> tuple[str, int]:
     """The partition asked for, else the one `prepare` wrote for the corpus, with its seed."""
+    from emoset_cli.corpora import get_corpus
     from emoset_cli.files import read_json
     from emoset_cli.prepare import corpus_folder
     from emoset_cli.protocols import default_spec
@@ -159,7 +160,7 @@ def _partition_of(key: str, spec: str, seed: int, workspace: Path, known: Any) -
     if spec:
         return spec, seed
     if not written.is_file():
-        return default_spec(known[key]), seed
+        return default_spec(get_corpus(known, key)), seed
     facts = read_json(written)
     return facts["spec"], facts["seed"]
 

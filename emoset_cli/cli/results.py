@@ -70,21 +70,25 @@ def compare(
 
 
 def _report(workspace: Path, out: Path | None, found: list[Any], scores: Any, comparisons: list[Any]) -> Path:
-    """Write the report of these runs, with their corpora and problems as far as the workspace still holds them."""
+    """Write the report of these runs, with their corpora and problems where the workspace holds them as trained on."""
     import csv
 
     import pandas as pd
 
     from emoset_cli.files import digest
-    from emoset_cli.prepare import corpus_folder, prepared_corpora, read_utterances
+    from emoset_cli.prepare import corpus_folder, data_hash, prepared_corpora, read_utterances
     from emoset_cli.report.html import write_report
     from emoset_cli.report.tables import corpora_rows
 
     used = {key for run in found for key in run.config["corpora"]}
-    keys = [key for key in prepared_corpora(workspace) if key in used]
-    rows = corpora_rows(pd.concat([read_utterances(workspace, key) for key in keys])) if keys else []
+    tables = {key: read_utterances(workspace, key) for key in prepared_corpora(workspace) if key in used}
+    for key, table in list(tables.items()):
+        if {run.config["data"][key] for run in found if key in run.config["corpora"]} != {data_hash(table)}:
+            say(f"WARNING: {key} was prepared anew since a run was trained: the report does not describe it")
+            del tables[key]
+    rows = corpora_rows(pd.concat(tables.values())) if tables else []
     problems: list[dict[str, Any]] = []
-    for key in keys:
+    for key in tables:
         with (corpus_folder(workspace, key) / "problems.csv").open(encoding="utf-8", newline="") as file:
             problems += csv.DictReader(file)
     kind = "compare" if comparisons else "evaluate"

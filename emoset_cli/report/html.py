@@ -26,7 +26,7 @@ from emoset_cli.runs import Run
 _SHOWN_PROBLEMS = 200
 # Settings with a place of their own on the page; the rest is listed as it is.
 _KNOWN = {"emoset", "model", "feature", "corpora", "labels", "partition", "chosen", "data", "packages", "counts",
-          "options", "seed", "label_space", "signature"}  # fmt: skip
+          "options", "seed", "label_space", "recipe", "entries", "feature_settings"}  # fmt: skip
 
 
 def write_report(
@@ -192,6 +192,7 @@ def _settings(config: dict[str, Any]) -> list[tuple[str, str]]:
     settings = [
         ("model", config.get("model")),
         ("feature", config.get("feature")),
+        ("extracted with", (config.get("feature_settings") or {}).get("package")),
         ("corpora", ", ".join(map(str, config.get("corpora", [])))),
         ("labels", config.get("label_space")),
         ("partition", f"{partition.get('name', '')}{published}"),

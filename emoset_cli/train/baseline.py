@@ -297,11 +297,17 @@ def _predictions(run: Planned, fold: str, part: str, scores: np.ndarray, labels:
     return table.assign(**{f"{prefix}{label}": scores[:, column] for column, label in enumerate(labels)})
 
 
+def _range(numbers: list[int]) -> int | str:
+    """One number where all folds agree, else the smallest and the largest."""
+    low, high = min(numbers), max(numbers)
+    return low if low == high else f"{low} to {high} a fold"
+
+
 def _config(run: Planned, folds: dict[str, Any]) -> dict[str, Any]:
     split = run.task.partition
     chosen = {f: {**facts["setting"], "devel_uar": round(facts["devel_uar"], 6)} for f, facts in folds.items()}
     stuck = [fold for fold, facts in folds.items() if not facts["converged"]]
-    counts = {part: int(sum(split.members(fold, part).sum() for fold in split.folds)) for part in PARTITIONS}
+    counts = {part: _range([int(split.members(fold, part).sum()) for fold in split.folds]) for part in PARTITIONS}
     return {
         "emoset": __version__,
         **run.settings,

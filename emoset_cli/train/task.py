@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from emoset_cli import labels as label_spaces
-from emoset_cli.corpora import Corpus, Rule
+from emoset_cli.corpora import Corpus, Rule, get_corpus
 from emoset_cli.errors import EmosetError, unknown
 from emoset_cli.feature_store import load
 from emoset_cli.partition import Partition, checked
@@ -61,7 +61,7 @@ def build_task(
     """
     import pandas as pd
 
-    tables = {key: read_utterances(workspace, key) for key in keys}
+    tables = {key: read_utterances(workspace, key, get_corpus(registry, key)) for key in keys}
     whole = pd.concat(tables.values(), ignore_index=True)
     split = make_partition(partition, whole, registry, seed)
     mapped = _mapped(tables, space)
