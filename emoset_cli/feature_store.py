@@ -105,7 +105,7 @@ def _read_parts(parts: Path) -> dict[str, np.ndarray]:
     have: dict[str, np.ndarray] = {}
     for path in sorted(parts.glob("*.npz")) if parts.is_dir() else []:
         try:
-            with np.load(path, allow_pickle=False) as part:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as part:
                 have |= dict(zip(part["audio"].tolist(), part["values"], strict=True))
         except (OSError, EOFError, KeyError, ValueError, BadZipFile):
             continue  # damaged on disk: extracted again

@@ -41,7 +41,9 @@ def spectrum(samples: np.ndarray) -> tuple[float, float]:
     return peak * audio.SAMPLE_RATE / len(middle), float(bins[peak])
 
 
-def wav(data: bytes, size: int | None = None, before: bytes = b"", after: bytes = b"", riff: int | None = None) -> bytes:
+def wav(
+    data: bytes, size: int | None = None, before: bytes = b"", after: bytes = b"", riff: int | None = None
+) -> bytes:
     """A 16 kHz mono PCM16 WAV, with chunks around its data and sizes that may lie."""
     form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 16000, 32000, 2, 16)
     body = b"WAVE" + form + before + b"data" + struct.pack("<I", len(data) if size is None else size) + data + after

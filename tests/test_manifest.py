@@ -67,9 +67,27 @@ def test_names_become_columns(entry: Callable) -> None:
 @pytest.mark.parametrize(
     "path, problem, detail, mend, utterance",
     [
-        ("readme.wav", "name not understood", r"the name does not fit (?:^|/)", "rename or remove it, or correct `path` of mini (", ""),  # fmt: skip
-        ("f1_s1_Q.wav", "unknown label", "label code 'Q' is none of W, N, T", "add 'Q' to `labels` of mini (", "mini/f1_s1_Q"),  # fmt: skip
-        ("z9_s1_W.wav", "unknown speaker", "speaker 'z9' is not in the registry", "add 'z9' to `speakers` of mini (", "mini/z9_s1_W"),  # fmt: skip
+        (
+            "readme.wav",
+            "name not understood",
+            r"the name does not fit (?:^|/)",
+            "rename or remove it, or correct `path` of mini (",
+            "",
+        ),  # fmt: skip
+        (
+            "f1_s1_Q.wav",
+            "unknown label",
+            "label code 'Q' is none of W, N, T",
+            "add 'Q' to `labels` of mini (",
+            "mini/f1_s1_Q",
+        ),  # fmt: skip
+        (
+            "z9_s1_W.wav",
+            "unknown speaker",
+            "speaker 'z9' is not in the registry",
+            "add 'z9' to `speakers` of mini (",
+            "mini/z9_s1_W",
+        ),  # fmt: skip
         ("f1_s9_W.wav", "excluded", "it is a door", "nothing: the registry names this file", "mini/f1_s9_W"),
         ("deep/f2_s9_T1.wav", "excluded", "it is a dog", "nothing", "mini/f2_s9_T1"),
         ("deep/f2_s9_T2.wav", "", "", "", "mini/f2_s9_T2"),
@@ -77,9 +95,7 @@ def test_names_become_columns(entry: Callable) -> None:
         ("\udce4/f1_s1_W.wav", "name not understood", "the name is not UTF-8", "rename it", ""),
     ],
 )
-def test_names_that_are_wrong(
-    entry: Callable, path: str, problem: str, detail: str, mend: str, utterance: str
-) -> None:
+def test_names_that_are_wrong(entry: Callable, path: str, problem: str, detail: str, mend: str, utterance: str) -> None:
     manifest = names(entry(), path, "f1_s1_W.wav", "m1_s1_N.wav")
     assert {"mini/f1_s1_W", "mini/m1_s1_N"} <= {row["utterance"] for row in manifest.rows}
     if not problem:
@@ -132,7 +148,11 @@ def test_repeated_ids_keep_the_first(entry: Callable) -> None:
 
 
 @settings(max_examples=50)
-@given(st.lists(st.text(max_size=12) | st.from_regex(r"\A([a-z]/)?(f1|m1|q7)_s[0-9]_[WNQ]\.wav\Z"), max_size=12, unique=True))
+@given(
+    st.lists(
+        st.text(max_size=12) | st.from_regex(r"\A([a-z]/)?(f1|m1|q7)_s[0-9]_[WNQ]\.wav\Z"), max_size=12, unique=True
+    )
+)
 def test_every_file_is_a_row_a_problem_or_counted(paths: list[str]) -> None:
     assert_all_told(ARIA, paths)
 
@@ -149,7 +169,9 @@ def assert_all_told(corpus: Corpus, paths: list[str]) -> None:
     assert len(told) + manifest.other == len(paths)
     ids = [row["utterance"] for row in manifest.rows]
     assert ids == sorted(set(ids))
-    assert names(corpus, *reversed(paths)).rows == manifest.rows or len({p.rpartition("/")[2] for p in paths}) < len(paths)
+    assert names(corpus, *reversed(paths)).rows == manifest.rows or len({p.rpartition("/")[2] for p in paths}) < len(
+        paths
+    )
 
 
 def ratings(folder: Path, text: str, encoding: str = "latin-1") -> None:
@@ -185,9 +207,9 @@ def test_a_missing_table_is_told(entry: Callable, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text, encoding, problem",
     [
-        ("Satz\terkannt\nf1_s1_W\t1\n", "latin-1", r"ratings.txt has no column natürlich, Bemerkung \(it has Satz, erkannt\)\n  mend: correct `tables` of mini \(.*own.yaml, line 2\)"),  # fmt: skip
+        ("Satz\terkannt\nf1_s1_W\t1\n", "latin-1", r"ratings.txt has no column natürlich, Bemerkung \(it has Satz, erkannt\)\n  mend: correct `tables` of mini \(.*own.yaml, line 2\)"),
         ("", "latin-1", r"ratings.txt has no column Satz, erkannt, natürlich, Bemerkung"),
-        (GOOD + "f1_s1_W\t96\t80\tschön\n", "latin-1", "ratings.txt lists 'f1_s1_W' twice, with different values\n  mend: remove one"),  # fmt: skip
+        (GOOD + "f1_s1_W\t96\t80\tschön\n", "latin-1", "ratings.txt lists 'f1_s1_W' twice, with different values\n  mend: remove one"),
         (GOOD + 'f1_s2_W\t"' + "x" * 200_000 + "\n", "latin-1", r"ratings.txt cannot be read as latin-1 \(field larger"),
     ],
     ids=["columns", "empty", "twice", "quote"],
@@ -220,7 +242,18 @@ def found(folder: Path) -> list[str]:
 
 
 def test_audio_is_found_by_extension(tmp_path: Path) -> None:
-    tree(tmp_path, "b/1.WAV", "a/2.flac", "a.b/3.Mp3", "a/2.txt", "4.wav.bak", "wav", "a/._2.flac", ".hidden/5.wav", ".6.wav")
+    tree(
+        tmp_path,
+        "b/1.WAV",
+        "a/2.flac",
+        "a.b/3.Mp3",
+        "a/2.txt",
+        "4.wav.bak",
+        "wav",
+        "a/._2.flac",
+        ".hidden/5.wav",
+        ".6.wav",
+    )
     tree(tmp_path, "folder.wav/7.ogg")
     assert found(tmp_path) == ["a.b/3.Mp3", "a/2.flac", "b/1.WAV", "folder.wav/7.ogg"]
 
@@ -228,7 +261,12 @@ def test_audio_is_found_by_extension(tmp_path: Path) -> None:
 def test_links_are_followed_but_loops_are_not(tmp_path: Path) -> None:
     tree(tmp_path, "corpus/1.wav", "elsewhere/2.wav", "elsewhere/3.wav")
     corpus = tmp_path / "corpus"
-    for link, target in (("more", tmp_path / "elsewhere"), ("loop", corpus), ("up", tmp_path), ("self.wav", "self.wav")):
+    for link, target in (
+        ("more", tmp_path / "elsewhere"),
+        ("loop", corpus),
+        ("up", tmp_path),
+        ("self.wav", "self.wav"),
+    ):
         (corpus / link).symlink_to(target)
     (corpus / "4.wav").symlink_to(tmp_path / "elsewhere/3.wav")
     (corpus / "gone.wav").symlink_to("nowhere.wav")
@@ -243,7 +281,10 @@ def test_links_are_followed_but_loops_are_not(tmp_path: Path) -> None:
     [
         ("gone", r"gone is not a folder\n  mend: give the folder that holds the corpus, as in emodb=FOLDER"),
         ("corpus/1.wav", r"1\.wav is not a folder"),
-        ("empty", r"empty holds no audio \(aif, aifc, .*\)\n  mend: give the folder that holds the corpus's recordings"),
+        (
+            "empty",
+            r"empty holds no audio \(aif, aifc, .*\)\n  mend: give the folder that holds the corpus's recordings",
+        ),
     ],
 )
 def test_folders_that_are_wrong(tmp_path: Path, where: str, problem: str) -> None:

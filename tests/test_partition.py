@@ -29,7 +29,9 @@ def table(speakers: dict[str, str], utterances: Any = 8, corpus: str = "own", la
         for number, (speaker, gender) in enumerate(speakers.items())
         for take in range(count(number))
     ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["corpus", "utterance", "speaker", "gender", "language", "label", "text", "audio"])
+    return pd.DataFrame(
+        rows, columns=["corpus", "utterance", "speaker", "gender", "language", "label", "text", "audio"]
+    )
 
 
 def people(women: int, men: int) -> dict[str, str]:
@@ -154,7 +156,9 @@ def test_ratio_is_near_70_15_15_and_balanced() -> None:
     assert [float(many.members("1", part).mean()) for part in PARTITIONS] == pytest.approx([0.7, 0.15, 0.15], abs=0.001)
 
 
-@pytest.mark.parametrize("spec, shares", [("speakers:60/20/20", (0.6, 0.2, 0.2)), ("speakers:1/1/2", (0.25, 0.25, 0.5))])
+@pytest.mark.parametrize(
+    "spec, shares", [("speakers:60/20/20", (0.6, 0.2, 0.2)), ("speakers:1/1/2", (0.25, 0.25, 0.5))]
+)
 def test_shares_are_kept_for_unequal_speakers(spec: str, shares: tuple[float, ...]) -> None:
     partition = make(spec, table(people(12, 12), lambda number: 4 + 4 * (number % 5)))
     for part, share in zip(PARTITIONS, shares, strict=True):
@@ -169,7 +173,9 @@ def test_groups_hold_equally_many_of_each_gender(spec: str) -> None:
         test = speakers_of(partition, utterances, fold, "test")
         assert len(test) == 4 and sum("/f" in speaker for speaker in test) == 2
         following = partition.folds[(number + 1) % 5]
-        assert speakers_of(partition, utterances, fold, "devel") == speakers_of(partition, utterances, following, "test")
+        assert speakers_of(partition, utterances, fold, "devel") == speakers_of(
+            partition, utterances, following, "test"
+        )
 
 
 def test_a_rare_label_reaches_all_groups() -> None:
@@ -256,7 +262,9 @@ def test_utterances_without_a_speaker_are_refused() -> None:
 
 def test_published_lists() -> None:
     utterances = table(people(3, 3))
-    partition = make("paper", utterances, partitions={"paper": published(folds={"1": Fold(None, ("f01",), ("f02", "m02"))})})
+    partition = make(
+        "paper", utterances, partitions={"paper": published(folds={"1": Fold(None, ("f01",), ("f02", "m02"))})}
+    )
     assert_sound(partition, utterances)
     assert speakers_of(partition, utterances, "1", "train") == {"own/f00", "own/m00", "own/m01"}
     assert speakers_of(partition, utterances, "1", "devel") == {"own/f01"}
@@ -296,7 +304,9 @@ def test_published_by_a_column() -> None:
     partition = make("paper", utterances, partitions={"paper": by})
     assert_sound(partition, utterances)
     assert speakers_of(partition, utterances, "1", "test") == {"own/f02", "own/m02"}
-    with pytest.raises(EmosetError, match="partition paper needs 'session', which the file names do not hold\n  mend: use"):
+    with pytest.raises(
+        EmosetError, match="partition paper needs 'session', which the file names do not hold\n  mend: use"
+    ):
         make("paper", utterances.drop(columns="session"), partitions={"paper": by})
 
 
@@ -341,7 +351,9 @@ def test_file_round_trip(tmp_path: Path, spec: str) -> None:
     assert again.hash == partition.hash and again.gaps == partition.gaps
     assert (again.name, again.source, again.notes) == ("own.csv", "file own.csv", [])
     head = path.read_text().splitlines()[0]
-    assert head == "corpus,utterance,speaker,label," + ("partition" if spec == "speakers" else ",".join(partition.folds))
+    assert head == "corpus,utterance,speaker,label," + (
+        "partition" if spec == "speakers" else ",".join(partition.folds)
+    )
     assert read_partition(path, utterances.iloc[::-1]).hash == partition.hash
 
 
@@ -351,9 +363,9 @@ LINES = [f"own/f0{n}_{take},{part}" for n, part in enumerate(PARTITIONS) for tak
 @pytest.mark.parametrize(
     "lines, problem",
     [
-        (["utterance,partition", *LINES[:-1], "own/f02_7,train"], r"own.csv, fold 1: 1 speakers are in two partitions: own/f02 \(test and train\)\n"),  # fmt: skip
-        (["utterance,partition", *LINES, "own/f09_7,train"], "own.csv: 1 utterances are not in the corpus: own/f09_7\n  mend: correct or remove"),  # fmt: skip
-        (["utterance,partition", *LINES[:-1], "own/f02_7,dev"], "own.csv holds 'dev' where a partition is expected\n  mend: use train, devel, test"),  # fmt: skip
+        (["utterance,partition", *LINES[:-1], "own/f02_7,train"], r"own.csv, fold 1: 1 speakers are in two partitions: own/f02 \(test and train\)\n"),
+        (["utterance,partition", *LINES, "own/f09_7,train"], "own.csv: 1 utterances are not in the corpus: own/f09_7\n  mend: correct or remove"),
+        (["utterance,partition", *LINES[:-1], "own/f02_7,dev"], "own.csv holds 'dev' where a partition is expected\n  mend: use train, devel, test"),
         (["utterance,partition", *LINES, LINES[0]], "own.csv lists own/f00_0 twice\n  mend: remove one"),
         (["utterance,partition", *LINES[:8]], "own.csv, fold 1: devel is empty"),
         (["file,partition", *LINES], "own.csv has columns file, partition\n  mend: it needs utterance and partition"),

@@ -76,7 +76,9 @@ def assert_holds(folder: Path, source: Path, records: dict[str, dict[str, Any]])
     assert {path.name for path in folder.iterdir()} == {f"{s}{end}" for s in shards for end in (".i16", ".json")}
 
 
-NAME = st.text(st.characters(codec="utf-8", exclude_characters="/\0\\", exclude_categories=["C"]), min_size=1, max_size=12)
+NAME = st.text(
+    st.characters(codec="utf-8", exclude_characters="/\0\\", exclude_categories=["C"]), min_size=1, max_size=12
+)
 
 
 @settings(max_examples=25, deadline=None)

@@ -37,7 +37,9 @@ def build(feature_set: str) -> tuple[list[str], Callable[[list[np.ndarray]], np.
 
     import opensmile
 
-    smile: Any = opensmile.Smile(opensmile.FeatureSet[feature_set], opensmile.FeatureLevel.Functionals)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Feature set .* is deprecated")  # whoever asks for v01b means it
+        smile: Any = opensmile.Smile(opensmile.FeatureSet[feature_set], opensmile.FeatureLevel.Functionals)
 
     def extract(waveforms: list[np.ndarray]) -> np.ndarray:
         rows = []

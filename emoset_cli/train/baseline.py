@@ -170,21 +170,21 @@ def _is_whole(path: Path) -> bool:
 
 def _fold_job(run: Planned, fold: str, parts: Path) -> tuple:
     task = run.task
-    groups = _groups(task, run.options.normalise)
+    _, groups = _groups(task, run.options.normalise)
     where = task.partition.table[fold].to_numpy().astype(str)
     return (run.options, task.features, task.truth, groups, where, _part(parts, fold))
 
 
-def _groups(task: Task, how: str) -> np.ndarray:
-    """Number of the group each utterance is standardised with, shape ``(utterances,)``."""
+def _groups(task: Task, how: str) -> tuple[list[str], np.ndarray]:
+    """Names of the groups that are standardised alike, and the number of each utterance's, ``(utterances,)``."""
     corpora = task.utterances["corpus"].to_numpy().astype(str)
     names = {
-        "train": np.zeros(len(corpora), int),
+        "train": np.full(len(corpora), "all"),
         "corpus": corpora,
         "speaker": np.char.add(np.char.add(corpora, "/"), task.utterances["speaker"].to_numpy().astype(str)),
     }[how]
-    groups: np.ndarray = np.unique(names, return_inverse=True)[1]
-    return groups
+    found, groups = np.unique(names, return_inverse=True)
+    return found.tolist(), groups
 
 
 def standardise(
@@ -281,7 +281,9 @@ def _assemble(run: Planned) -> runs.Run:
         folds[fold] = {name: fact for name, fact in facts.items() if name != "devel_labels"}
     write_table(run.folder / "model.safetensors", lambda aside: safetensors.numpy.save_file(tensors, aside))
     model = {"model": run.options.model, "feature": run.settings["feature"], "columns": run.task.columns}
-    write_json(run.folder / "model.json", {**model, "normalise": run.options.normalise, "folds": folds})
+    how = run.options.normalise
+    model |= {"normalise": how, "groups": _groups(run.task, how)[0]}
+    write_json(run.folder / "model.json", model | {"folds": folds})
     write_partition(run.folder / "partition.csv", run.task.partition, run.task.utterances)
     done = runs.finish(run.folder, _config(run, folds), pd.concat(tables, ignore_index=True))
     shutil.rmtree(run.folder / "folds")
