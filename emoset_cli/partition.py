@@ -15,8 +15,8 @@ class Partition:
     """Who is in which partition of which fold.
 
     ``table`` is a DataFrame indexed by utterance with one column of "train", "devel", "test" or "" (not used) for
-    each fold. ``notes`` say how it was made where that is not plain, ``gaps`` which labels a partition lacks: both are
-    what a reader of the results must know.
+    each fold. What a reader of the results must know: ``notes`` say how it was made where that is not plain, ``gaps``
+    which labels a partition lacks, ``leaks`` which equal recordings lie in two of its partitions.
     """
 
     name: str
@@ -26,6 +26,7 @@ class Partition:
     speakers_cross: bool = False
     notes: list[str] = field(default_factory=list)
     gaps: list[str] = field(default_factory=list)
+    leaks: list[str] = field(default_factory=list)
 
     @property
     def folds(self) -> list[str]:
@@ -79,7 +80,7 @@ def checked(partition: Partition, utterances: Any) -> Partition:
         for part in PARTITIONS:
             if gap := sorted(everything - set(labels[where == part])):
                 gaps.append(f"fold {fold}: {part} has no {', '.join(gap)}")
-    return replace(partition, gaps=gaps)
+    return replace(partition, gaps=gaps, leaks=find_leaks(partition, utterances))
 
 
 def write_partition(path: Path, partition: Partition, utterances: Any) -> None:
@@ -97,7 +98,7 @@ def _shared(where: Any, speakers: Any) -> list[tuple[str, list[str]]]:
     return sorted((speaker, sorted(found)) for speaker, found in parts.items() if len(found) > 1)
 
 
-def leaks(partition: Partition, utterances: Any) -> list[str]:
+def find_leaks(partition: Partition, utterances: Any) -> list[str]:
     """Sentences on recordings with equal samples that lie in two partitions of a fold: test data seen in training."""
     found = []
     twins = utterances[utterances["audio"].duplicated(keep=False)]

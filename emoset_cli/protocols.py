@@ -41,27 +41,37 @@ def make_partition(spec: str, utterances: Any, corpora: dict[str, Corpus], seed:
     if spec.endswith(".csv"):
         partition = read_partition(Path(spec), utterances)
     else:
-        word, _, argument = spec.partition(":")
-        corpus = corpora[utterances["corpus"].iloc[0]]
-        published = corpus.partitions.get((corpus.default_partition or "") if spec == "published" else spec)
-        if word not in PROTOCOLS and published is None:
-            raise unknown(f"partition of {corpus.key}", spec, [*PROTOCOLS, *corpus.partitions])
-        if spec == "published" and published is None:
-            known = ", ".join(corpus.partitions) or "none"
-            raise EmosetError(
-                f"{corpus.key} has no default published partition (named ones: {known})", "--partition speakers"
-            )
+        published = find_published(spec, corpora[utterances["corpus"].iloc[0]])
         if published is not None:
             partition = _published(published, utterances)
         else:
-            if argument and word in {"published", "loso", "loco", "lolo"}:
-                raise EmosetError(f"'{spec}': {word} takes no argument", f"--partition {word}, or losgo:K for groups")
+            word, _, argument = spec.partition(":")
             makers: dict[str, Callable[[Any, str, int], Partition]] = {
                 "speakers": _ratio, "loso": _loso, "losgo": _losgo, "folds": _folds, "loco": _leave_out,
                 "lolo": _leave_out,
             }  # fmt: skip
             partition = makers[word](utterances, spec if word in {"loco", "lolo"} else argument, seed)
     return checked(partition, utterances)
+
+
+def find_published(spec: str, corpus: Corpus) -> Published | None:
+    """The published partition that ``spec`` names; None if it is a protocol.
+
+    Raises:
+        EmosetError: if it is neither
+    """
+    word, _, argument = spec.partition(":")
+    published = corpus.partitions.get((corpus.default_partition or "") if spec == "published" else spec)
+    if published is None and word not in PROTOCOLS:
+        raise unknown(f"partition of {corpus.key}", spec, [*PROTOCOLS, *corpus.partitions])
+    if published is None and spec == "published":
+        known = ", ".join(corpus.partitions) or "none"
+        raise EmosetError(
+            f"{corpus.key} has no default published partition (named ones: {known})", "--partition speakers"
+        )
+    if argument and word in {"published", "loso", "loco", "lolo"}:
+        raise EmosetError(f"'{spec}': {word} takes no argument", f"--partition {word}, or losgo:K for groups")
+    return published
 
 
 def default_spec(corpus: Corpus) -> str:

@@ -53,6 +53,7 @@ def _once(folder: Path, make: Callable[[Path], Any]) -> Path:
             continue
         try:
             if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # another process may have failed half-way
                 make(folder)
                 done.touch()
         finally:
@@ -86,6 +87,24 @@ def done(shared: Path, recordings: dict[str, Path]) -> Path:
         assert main(["extract", "egemaps", "-d", str(folder), "-q"]) == 0
 
     return _once(shared / "done", make)
+
+
+@pytest.fixture(scope="session")
+def trained(shared: Path, done: Path) -> Path:
+    """As `done`, with an SVM and a forest trained on demo-aria and on demo-cora. Never write there."""
+
+    def make(folder: Path) -> None:
+        shutil.copytree(done, folder)
+        for model in ("svm", "forest"):
+            assert main(["train", model, "-t", "demo-aria,demo-cora", "--workers", "1", "-d", str(folder), "-q"]) == 0
+
+    return _once(shared / "trained", make)
+
+
+@pytest.fixture
+def results(trained: Path, tmp_path: Path) -> Path:
+    """A copy of `trained` to write to."""
+    return Path(shutil.copytree(trained, tmp_path / "results"))
 
 
 @pytest.fixture

@@ -134,5 +134,5 @@ def test_an_error_in_a_thread_arrives() -> None:
 
 
 def test_a_killed_worker_is_told() -> None:
-    with pytest.raises(EmosetError, match="a worker process was killed, perhaps for want of memory\n  mend: .*fewer"):
+    with pytest.raises(EmosetError, match=r"a worker process was killed, perhaps for want of memory\n  mend: .*fewer"):
         list(run_jobs(die, [(1,), (2,)], 2))

@@ -73,21 +73,21 @@ def test_names_become_columns(entry: Callable) -> None:
             r"the name does not fit (?:^|/)",
             "rename or remove it, or correct `path` of mini (",
             "",
-        ),  # fmt: skip
+        ),
         (
             "f1_s1_Q.wav",
             "unknown label",
             "label code 'Q' is none of W, N, T",
             "add 'Q' to `labels` of mini (",
             "mini/f1_s1_Q",
-        ),  # fmt: skip
+        ),
         (
             "z9_s1_W.wav",
             "unknown speaker",
             "speaker 'z9' is not in the registry",
             "add 'z9' to `speakers` of mini (",
             "mini/z9_s1_W",
-        ),  # fmt: skip
+        ),
         ("f1_s9_W.wav", "excluded", "it is a door", "nothing: the registry names this file", "mini/f1_s9_W"),
         ("deep/f2_s9_T1.wav", "excluded", "it is a dog", "nothing", "mini/f2_s9_T1"),
         ("deep/f2_s9_T2.wav", "", "", "", "mini/f2_s9_T2"),
@@ -204,13 +204,20 @@ def test_a_missing_table_is_told(entry: Callable, tmp_path: Path) -> None:
     assert manifest.rows[0]["recognised"] is None
 
 
+NO_COLUMN = (
+    r"ratings.txt has no column natürlich, Bemerkung \(it has Satz, erkannt\)\n"
+    r"  mend: correct `tables` of mini \(.*own.yaml, line 2\)"
+)
+TWICE = "ratings.txt lists 'f1_s1_W' twice, with different values\n  mend: remove one"
+
+
 @pytest.mark.parametrize(
     "text, encoding, problem",
     [
-        ("Satz\terkannt\nf1_s1_W\t1\n", "latin-1", r"ratings.txt has no column natürlich, Bemerkung \(it has Satz, erkannt\)\n  mend: correct `tables` of mini \(.*own.yaml, line 2\)"),
+        ("Satz\terkannt\nf1_s1_W\t1\n", "latin-1", NO_COLUMN),
         ("", "latin-1", r"ratings.txt has no column Satz, erkannt, natürlich, Bemerkung"),
-        (GOOD + "f1_s1_W\t96\t80\tschön\n", "latin-1", "ratings.txt lists 'f1_s1_W' twice, with different values\n  mend: remove one"),
-        (GOOD + 'f1_s2_W\t"' + "x" * 200_000 + "\n", "latin-1", r"ratings.txt cannot be read as latin-1 \(field larger"),
+        (GOOD + "f1_s1_W\t96\t80\tschön\n", "latin-1", TWICE),
+        (GOOD + '"' + "x" * 200_000 + "\n", "latin-1", r"ratings.txt cannot be read as latin-1 \(field larger"),
     ],
     ids=["columns", "empty", "twice", "quote"],
 )  # fmt: skip

@@ -81,8 +81,11 @@ NAME = st.text(
 )
 
 
+SAMPLES = st.lists(st.integers(-32768, 32767), min_size=1, max_size=50)
+
+
 @settings(max_examples=25, deadline=None)
-@given(st.dictionaries(NAME.filter(lambda name: name[0] != "."), st.lists(st.integers(-32768, 32767), min_size=1, max_size=50), min_size=1, max_size=6))  # fmt: skip
+@given(st.dictionaries(NAME.filter(lambda name: name[0] != "."), SAMPLES, min_size=1, max_size=6))
 def test_round_trip(content: dict[str, list[int]]) -> None:
     with tempfile.TemporaryDirectory() as where:
         folder = Path(where)
@@ -248,7 +251,8 @@ def test_a_flipped_bit_is_noticed(tmp_path: Path, source: Path) -> None:
     content = bytearray(shard.read_bytes())
     content[2 * record["offset"] + 7] ^= 4
     shard.write_bytes(content)
-    with pytest.raises(EmosetError, match=r"the stored audio of x \(.*\.i16\) is not what `emoset prepare` wrote\n  mend: .*--force"):  # fmt: skip
+    problem = r"the stored audio of x \(.*\.i16\) is not what `emoset prepare` wrote\n  mend: .*--force"
+    with pytest.raises(EmosetError, match=problem):
         stored(tmp_path / "store", record)
     assert np.array_equal(stored(tmp_path / "store", records["001.wav"]), sound(1))
     assert_holds(tmp_path / "store", source, bring(tmp_path / "store", source, force=True))

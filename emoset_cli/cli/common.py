@@ -55,15 +55,18 @@ def answer(value: Any, tables: Iterable[Any], as_json: bool) -> None:
 
     from rich.console import Console
     from rich.table import Table as RichTable
+    from rich.text import Text
 
     terminal = sys.stdout.isatty()
     console = Console(file=sys.stdout, width=shutil.get_terminal_size().columns if terminal else 240, highlight=False)
     for table in tables:
-        drawn = RichTable(title=table.title, title_justify="left", caption=table.note or None, caption_justify="left")
+        drawn = RichTable(title=Text(table.title), title_justify="left", caption_justify="left")
+        drawn.caption = Text(table.note) if table.note else None
         for column in table.columns:
-            drawn.add_column(column.name, justify="left" if column.kind == "text" else "right", overflow="fold")
+            justify: Any = "left" if column.kind == "text" else "right"
+            drawn.add_column(Text(column.name), justify=justify, overflow="fold")
         for row in table.cells():
-            drawn.add_row(*(cell.replace("[", "\\[") for cell in row))
+            drawn.add_row(*map(Text, row))  # as text: rich would read [s] as markup
         console.print(drawn)
     sys.stdout.flush()
 

@@ -56,6 +56,7 @@ def prepare(
     """
     from emoset_cli import prepare as work
     from emoset_cli.corpora import get_corpus
+    from emoset_cli.protocols import find_published
 
     known = load_registry(registry, workspace)
     for key, times in Counter(argument.partition("=")[0] for argument in folders).items():
@@ -71,12 +72,22 @@ def prepare(
                 get_corpus(known, key), Path(folder), workspace, workers, force, min_duration, bar.advance, bar.total
             )
 
+    if partition in {"loco", "lolo"}:
+        mend = f"emoset train svm --partition {partition}"
+        raise EmosetError(f"{partition} goes across corpora, `prepare` splits each by itself", mend)
+    for argument in folders if partition and not partition.endswith(".csv") else []:
+        find_published(partition, get_corpus(known, argument.partition("=")[0]))  # before any work is done
     done, well = each(folders, one)
-    made, split = each(done, lambda prepared: _partition(prepared, known, workspace, partition, seed, quiet))
+    partitions: dict[str, Any] = {}
+
+    def split(prepared: Any) -> None:
+        partitions[prepared.key] = _partition(prepared, known, workspace, partition, seed, quiet)
+
+    _, parted = each(done, split)
     _tell_problems(done, workspace, quiet)
     leaks = _leaks_across(workspace, quiet)
-    _answer_prepared(done, dict(zip([p.key for p in done], made, strict=False)) if split else {}, leaks, as_json)
-    finish(well and split and not (strict and (leaks or any(prepared.problems for prepared in done))))
+    _answer_prepared(done, partitions, leaks, as_json)
+    finish(well and parted and not (strict and (leaks or any(prepared.problems for prepared in done))))
 
 
 def _partition(prepared: Any, known: Any, workspace: Path, spec: str, seed: int, quiet: bool) -> dict[str, Any] | None:
@@ -85,17 +96,13 @@ def _partition(prepared: Any, known: Any, workspace: Path, spec: str, seed: int,
     A partition asked for must be possible; the default one need not (a corpus of two speakers has none).
     """
     from emoset_cli.files import write_json
-    from emoset_cli.partition import leaks, write_partition
+    from emoset_cli.partition import write_partition
     from emoset_cli.prepare import corpus_folder
     from emoset_cli.protocols import default_spec, make_partition
 
     folder = corpus_folder(workspace, prepared.key)
     asked = bool(spec)
-    if spec in {"loco", "lolo"}:
-        raise EmosetError(
-            f"{spec} goes across corpora, `prepare` splits each by itself", f"emoset train svm --partition {spec}"
-        )
-    spec = spec or default_spec(known[prepared.key])
+    spec = str(Path(spec).resolve()) if spec.endswith(".csv") else spec or default_spec(known[prepared.key])
     try:
         partition = make_partition(spec, prepared.utterances, known, seed)
     except EmosetError as error:
@@ -107,10 +114,12 @@ def _partition(prepared: Any, known: Any, workspace: Path, spec: str, seed: int,
         return None
     write_partition(folder / "partition.csv", partition, prepared.utterances)
     facts = {"spec": spec, "name": partition.name, "seed": seed, "hash": partition.hash, "folds": len(partition.folds)}
-    write_json(folder / "partition.json", facts | {"notes": partition.notes, "gaps": partition.gaps})
+    write_json(
+        folder / "partition.json", facts | {"notes": partition.notes, "gaps": partition.gaps, "leaks": partition.leaks}
+    )
     for line in partition.notes + partition.gaps:
         say(f"note: {prepared.key}: partition {partition.name}, {line}", quiet)
-    for line in leaks(partition, prepared.utterances):
+    for line in partition.leaks:
         say(f"WARNING: {prepared.key}: LEAK in partition {partition.name}: {line}")
     return facts
 

@@ -145,6 +145,8 @@ def _plan(group: list[str], data: _Data, feature: str, options: Any, known: Any,
     task = build_task(data.workspace, group, known, feature, spec, seed, data.labels, data.subset)
     for left, count in task.left_out.items():
         say(f"note: {left} has no entry in label space {data.labels}: {count} utterances left out", quiet)
+    for leak in task.partition.leaks:
+        say(f"WARNING: {', '.join(group)}: LEAK in partition {task.partition.name}: {leak}")
     entries = {key: entry_hash(known[key]) for key in group}
     return plan_run(data.workspace, task, options, settings(feature), entries, data.labels, data.subset)
 

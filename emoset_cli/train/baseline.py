@@ -320,6 +320,7 @@ def _config(run: Planned, folds: dict[str, Any]) -> dict[str, Any]:
             "folds": split.folds,
             "published": bool(split.source),
             "notes": split.notes + split.gaps,
+            "leaks": split.leaks,
         },
         "left_out": run.task.left_out,
         "counts": counts,

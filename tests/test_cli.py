@@ -1,0 +1,411 @@
+"""The shell's side of every command: help, JSON, exit codes, errors in two lines, full disks and closed pipes."""
+
+import errno
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from emoset_cli import __version__, files
+from emoset_cli.cli.main import app, main
+
+ARIA, CORA = "demo-aria", "demo-cora"
+RUN = [sys.executable, "-c", "from emoset_cli.cli.main import main; main()"]
+HEAVY = {
+    "torch", "pandas", "sklearn", "opensmile", "numpy", "pyarrow", "soundfile", "soxr", "scipy", "statsmodels",
+    "matplotlib", "joblib", "jinja2", "yaml", "safetensors",
+}  # fmt: skip
+
+
+def commands(group=None, path=()):
+    """(words, command) of every command and group below ``group``."""
+    group = group or typer.main.get_command(app)
+    yield list(path), group
+    for name, command in getattr(group, "commands", {}).items():
+        yield from commands(command, (*path, name))
+
+
+ALL = list(commands())
+LEAVES = [" ".join(words) for words, command in ALL if not hasattr(command, "commands")]
+
+
+def snapshot(folder):
+    """Every file below a folder: its path and what it holds."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def run_name(workspace, start):
+    (name,) = [path.name for path in (workspace / "runs").iterdir() if path.name.startswith(start)]
+    return name
+
+
+def two_lines(err):
+    """The last two lines of stderr must be a problem and its mend; answer them."""
+    lines = err.rstrip("\n").split("\n")
+    assert re.match(r"error: \S", lines[-2]), err
+    assert re.match(r"  mend: \S", lines[-1]), err
+    assert "Traceback" not in err
+    return lines[-2].removeprefix("error: "), lines[-1].removeprefix("  mend: ")
+
+
+# ---------------------------------------------------------------- help
+
+
+def test_the_commands_are_those_of_the_design():
+    assert {"prepare", "extract", "train svm", "train forest", "evaluate", "compare", "demo", "corpora list",
+            "corpora show", "corpora check"} <= set(LEAVES)  # fmt: skip
+
+
+@pytest.mark.parametrize("words", [words for words, _ in ALL], ids=" ".join)
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_begins_with_what_it_does_and_ends_with_an_example(emoset, words, option):
+    answer = emoset(*words, option)
+    assert (answer.code, answer.err) == (0, "")
+    assert "Usage: emoset" in answer.out
+    assert re.search(rf"Example: emoset {' '.join(words)}", answer.out), answer.out
+
+
+def test_help_loads_nothing_heavy():
+    """All helps in one process: if none of them loads a heavy package, none is there at the end."""
+    helps = [[*words, "--help"] for words, _ in ALL] + [["--version"]]
+    code = (
+        "import io, sys\nfrom emoset_cli.cli.main import main\nout, sys.stdout = sys.stdout, io.StringIO()\n"
+        f"codes = [main(words) for words in {helps!r}]\nprint(codes, sorted(sys.modules), file=out, sep='\\n')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    codes, loaded = map(eval, done.stdout.splitlines())
+    assert set(codes) == {0}
+    assert set(loaded) & HEAVY == set()
+
+
+def test_version(emoset):
+    assert emoset("--version") == type(emoset("--version"))(0, f"emoset {__version__}\n", "")
+
+
+@pytest.mark.parametrize("words", [[], ["train"], ["corpora"]], ids=" ".join)
+def test_a_group_without_a_command_shows_its_help(emoset, words):
+    answer = emoset(*words)
+    assert "Usage: emoset" in answer.out + answer.err
+    assert answer.code == 2
+
+
+# ---------------------------------------------------------------- --json and --quiet
+
+# A line that works for each command; {w} is the workspace, {r} the recordings.
+LINES = {
+    "prepare": "prepare demo-cora={r}/demo-cora -d {w}",
+    "extract": "extract egemaps demo-cora -d {w}",
+    "train svm": "train svm -t demo-cora -d {w}",
+    "train forest": "train forest -t demo-cora -d {w}",
+    "evaluate": "evaluate demo-cora_svm demo-aria_svm -d {w}",
+    "compare": "compare demo-cora_svm demo-cora_forest -d {w}",
+    "corpora list": "corpora list -d {w}",
+    "corpora show": "corpora show emodb -d {w}",
+    "corpora check": "corpora check demo-cora -d {w}",
+}
+WITHOUT_JSON = {"demo"}  # it shows the answers of the commands it runs
+
+
+def line(name, workspace, recordings):
+    return LINES[name].format(w=workspace, r=recordings[CORA].parent).split()
+
+
+def test_every_command_has_a_line_here():
+    assert set(LINES) | WITHOUT_JSON == set(LEAVES)
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_json_is_one_value_on_stdout(emoset, results, recordings, name):
+    words = line(name, results, recordings)
+    answer = emoset(*words, "--json")
+    assert answer.code == 0
+    assert "Traceback" not in answer.err
+    value = json.loads(answer.out, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+    assert isinstance(value, dict | list) and value
+    table = emoset(*words)
+    assert table.code == 0
+    assert "┏" in table.out
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_quiet_prints_nothing_on_stderr_when_all_is_well(emoset, results, recordings, name):
+    quiet = [] if name in {"corpora list", "corpora show"} else ["--quiet"]
+    answer = emoset(*line(name, results, recordings), *quiet)
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out
+
+
+def test_json_holds_the_facts_of_the_table(emoset, results):
+    value = emoset("evaluate", "demo-cora_svm", "-d", results, "--json").json()
+    (score,) = value["scores"]
+    test = score["corpora"][CORA]["test"]
+    assert (test["n"], test["n_speakers"], test["chance"]) == (36, 2, pytest.approx(1 / 3))
+    table = emoset("evaluate", "demo-cora_svm", "-d", results).out
+    assert f"{100 * test['uar']['value']:.1f} [" in table
+    assert Path(value["report"]).is_file()
+    rows = emoset("corpora", "list", "-d", results, "--json").json()
+    assert {row["key"] for row in rows if row["prepared"]} == {"demo-aria", "demo-brio", "demo-cora"}
+
+
+def test_a_workspace_may_be_named_by_the_environment(emoset, results, monkeypatch):
+    monkeypatch.setenv("EMOSET_WORKSPACE", str(results))
+    assert emoset("corpora", "check", CORA, "--json").json() == [
+        {"corpus": CORA, "utterances": 108, "problem": "none", "count": 0, "action": ""}
+    ]
+
+
+# ---------------------------------------------------------------- wrong usage and errors
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "prepar", "--no-such", "prepare", "extract", "compare", "corpora show", "train rnn", "train svm --no-such",
+        "train svm --seed -1", "train svm --seed one", "train svm --workers -1", "train svm --normalise speakers",
+        "train svm --class-weight heavy", "prepare a=b --min-duration -1", "prepare a=b --min-duration nan",
+        "demo --scale 0", "evaluate --json=yes", "train svm stray",
+    ],
+)  # fmt: skip
+def test_wrong_usage_exits_2(emoset, words):
+    answer = emoset(*words.split())
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err
+    assert "Traceback" not in answer.err
+
+
+ERRORS = {
+    "corpora show emo-db": ("unknown corpus 'emo-db'", "did you mean 'emodb'?"),
+    "corpora check demo-arja -d {w}": ("unknown prepared corpus .* 'demo-arja'", "did you mean 'demo-aria'?"),
+    "prepare emo-db={r} -d {w}": ("unknown corpus 'emo-db'", "did you mean 'emodb'?"),
+    "prepare emodb -d {w}": ("'emodb' is not CORPUS=FOLDER", "for example: emoset prepare emodb=emodb"),
+    "prepare demo-cora= -d {w}": ("'demo-cora=' is not CORPUS=FOLDER", "for example"),
+    "prepare demo-cora={r}/none -d {w}": ("none is not a folder", "give the folder that holds the corpus"),
+    "prepare demo-cora={r}/demo-aria -d {w}": ("none of the names in .* fits demo-cora", "corpora show demo-cora"),
+    "prepare demo-cora=a demo-cora=b -d {w}": ("demo-cora is given 2 times", "one folder"),
+    "prepare demo-cora={r}/demo-cora -d {w} --min-duration inf": ("no recording of demo-cora", "--min-duration"),
+    "prepare demo-cora={r}/demo-cora -d {w} --partition losso": ("unknown partition of demo-cora 'losso'", "'loso'"),
+    "extract egemap -d {w}": ("unknown feature 'egemap'", "did you mean 'egemaps'?"),
+    "extract egemaps demo-arja -d {w}": ("unknown prepared corpus .* 'demo-arja'", "did you mean 'demo-aria'?"),
+    "extract egemaps -d {w}/empty": ("empty holds no prepared corpus", "emoset prepare CORPUS=FOLDER"),
+    "train svm -t emodb -d {w}": ("unknown prepared corpus .* 'emodb'", "known: demo-aria, demo-brio, demo-cora"),
+    "train svm -t demo-aria,,demo-cora -d {w}": ("unknown prepared corpus .* ''", "known: demo-aria"),
+    "train svm -t demo-cora -f emobas -d {w}": ("unknown feature 'emobas'", "did you mean 'emobase'?"),
+    "train svm -t demo-cora -f emobase -d {w}": ("demo-cora has no emobase features", "extract emobase demo-cora"),
+    "train svm -t demo-cora --partition los -d {w}": ("unknown partition of demo-cora 'los'", "did you mean 'loso'?"),
+    "train svm -t demo-cora --partition losgo:9 -d {w}": ("'losgo:9' needs a number of groups from 3 to 6", "losgo:5"),
+    "train svm -t demo-cora --partition speakers:7 -d {w}": ("does not give three shares", "speakers:70/15/15"),
+    "train svm -t demo-cora --partition no.csv -d {w}": ("no partition file no.csv", "columns utterance and partition"),
+    "train svm -t demo-cora --partition loco -d {w} --labels common": ("loco needs at least two corpora", "-t"),
+    "train svm -t demo-cora --labels arousl -d {w}": ("unknown label space 'arousl'", "did you mean 'arousal'?"),
+    "train svm -t demo-cora --subset all -d {w}": ("unknown subset of demo-cora 'all'", "known: none"),
+    "train svm -t demo-cora --registry no.yaml -d {w}": ("no.yaml", ""),
+    "evaluate demo-dora -d {w}": ("unknown run 'demo-dora'", "known: demo-aria_forest"),
+    "evaluate demo-cora -d {w}": ("'demo-cora' fits several runs", "give more of the name"),
+    "evaluate -d {w}/empty": ("empty holds no finished run", "emoset train svm"),
+    "compare demo-cora_svm demo-aria_svm -d {w}": ("share no corpus", "compare runs that hold the same corpus"),
+    "compare demo-cora_svm demo-cora_svm -d {w}": ("no two different runs", "at least one other run"),
+    "compare demo-cora_svm nothing -d {w}": ("unknown run 'nothing'", "known: demo-aria_forest"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("words", ERRORS)
+def test_an_error_is_two_lines_and_leaves_stdout_empty(emoset, trained, recordings, words):
+    given = words.format(w=trained, r=recordings[CORA].parent).split()
+    for json_too in [[], ["--json"]]:
+        answer = emoset(*given, *json_too)
+        assert (answer.code, answer.out) == (1, "")
+        problem, mend = two_lines(answer.err)
+        assert re.search(ERRORS[words][0], problem), problem
+        assert ERRORS[words][1] in mend
+
+
+def test_a_corpus_prepared_with_an_own_registry_needs_it_again(emoset, recordings, tmp_path):
+    own = tmp_path / "own.yaml"
+    own.write_text(
+        "mine:\n  name: Mine\n  language: deu\n  path: '(?P<label>angry|calm|happy)/(?P<speaker>[a-z]+)_'\n"
+        "  id: '{label}-{speaker}'\n  labels: {angry: anger, calm: calm, happy: happiness}\n",
+        "utf-8",
+    )
+    emoset("prepare", f"mine={recordings[CORA]}", "-d", tmp_path, "--registry", own)
+    answer = emoset("train", "svm", "-d", tmp_path)
+    assert answer.code == 1
+    assert two_lines(answer.err)[0] == "unknown corpus 'mine'"
+
+
+def test_debug_shows_the_traceback():
+    def run(*words):
+        return subprocess.run([*RUN, *words], capture_output=True, text=True, env=os.environ | {"EMOSET_DEBUG": ""})
+
+    shown, hidden = run("--debug", "corpora", "show", "emo-db"), run("corpora", "show", "emo-db")
+    assert (shown.returncode, hidden.returncode) == (1, 1)
+    assert "Traceback" in shown.stderr
+    assert "error: unknown corpus 'emo-db'" in shown.stderr
+    assert two_lines(hidden.stderr)
+
+
+# ---------------------------------------------------------------- closed pipes, full disks, read-only folders
+
+
+@pytest.mark.parametrize("words", [["corpora", "list"], ["corpora", "show", "emodb", "--json"]], ids=" ".join)
+def test_a_reader_that_goes_away_is_no_error(words):
+    process = subprocess.Popen([*RUN, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.close()
+    _, err = process.communicate()
+    assert err == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("words", [["corpora", "list"], ["corpora", "show", "emodb", "--json"]], ids=" ".join)
+def test_an_answer_that_cannot_be_written_is_an_error(words):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*RUN, *words], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert "No space left on device" in two_lines(done.stderr)[0]
+
+
+# What still has something to write in `results`.
+WRITERS = {
+    "prepare": "prepare demo-cora={r} -d {w} --workers 2",
+    "extract": "extract egemaps demo-cora -d {w} --force --workers 1",
+    "extract, new set": "extract gemaps demo-cora -d {w} --workers 1",
+    "train": "train svm -t demo-cora -d {w} --seed 3",
+    "train, folds": "train forest -t demo-cora -d {w} --partition folds:3 --workers 1",
+    "evaluate": "evaluate demo-cora_svm -d {w}",
+    "compare": "compare demo-cora_svm demo-cora_forest -d {w}",
+}
+
+
+@pytest.fixture
+def fewer(recordings, tmp_path):
+    """demo-cora without calm speech: another state of the corpus, which `prepare` has to write down."""
+    folder = shutil.copytree(recordings[CORA], tmp_path / "recordings")
+    shutil.rmtree(folder / "calm")
+    return folder
+
+
+@pytest.mark.parametrize("code", ["ENOSPC", "EROFS", "EACCES", "EIO"])
+@pytest.mark.parametrize("name", WRITERS)
+def test_when_the_system_refuses_to_write_nothing_is_lost(emoset, results, fewer, monkeypatch, name, code):
+    """At the first, second, ... file that is written: two lines, nothing is lost, and later all is well."""
+    words = WRITERS[name].format(w=results, r=fewer).split()
+    before = snapshot(results)
+    number = getattr(errno, code)
+    replace = Path.replace
+    for allowed in (0, 1, 3) if code == "ENOSPC" else (0,):
+        calls = []
+
+        def refuse(path, target, calls=calls, allowed=allowed):
+            calls.append(target)
+            if len(calls) > allowed:
+                raise OSError(number, os.strerror(number), str(target))
+            return replace(path, target)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "replace", refuse)
+            answer = emoset(*words)
+        if len(calls) <= allowed:
+            break  # the command writes fewer files
+        assert (answer.code, answer.out) == (1, "")
+        problem, mend = two_lines(answer.err)
+        assert os.strerror(number) in problem
+        assert str(results) in problem
+        assert mend
+        after = snapshot(results)
+        assert not [path for path in after if path.endswith(".tmp")]
+        if allowed == 0:
+            assert {path: after.get(path) for path in before} == before
+    answer = emoset(*words)
+    assert answer.code == (1 if name == "nothing" else 0), answer.err
+    assert not [path for path in snapshot(results) if path.endswith(".tmp")]
+
+
+DRIVER = """
+import json, subprocess, sys
+from pathlib import Path
+from emoset_cli.cli.main import main
+disk, source, recordings = map(Path, sys.argv[1:4])
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(disk)], check=True)
+subprocess.run(["cp", "-r", f"{source}/.", str(disk / "w")], check=True)
+told = []
+def run(line, state):
+    out, err = (Path(sys.argv[4]) / name for name in ("out", "err"))
+    with out.open("w") as sys.stdout, err.open("w") as sys.stderr:
+        code = main(line.format(w=disk / "w", r=recordings).split())
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+    half = [str(path) for path in disk.rglob("*.tmp")]
+    told.append([line, state, code, out.read_text(), err.read_text(), half])
+for line in sys.argv[5:]:
+    for left in (0, 8, 60, 400):
+        subprocess.run(["head", "-c", "100m", "/dev/zero"], stdout=(disk / "filler").open("wb"), stderr=-3)
+        with (disk / "filler").open("r+b") as filler:
+            filler.truncate(max(0, (disk / "filler").stat().st_size - 1024 * left))
+        run(line, f"{left} KiB left")
+        (disk / "filler").unlink()
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    run(line, "read-only")
+    subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+    run(line, "free")
+print(json.dumps(told))
+"""
+
+
+def mounts():
+    """Whether this process may mount a file system of its own."""
+    if not sys.platform.startswith("linux") or os.geteuid() != 0 or not shutil.which("unshare"):
+        return False
+    return subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not mounts(), reason="needs root and the right to mount")
+def test_a_disk_that_is_really_full_or_read_only(trained, fewer, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    words = ["unshare", "-m", sys.executable, "-c", DRIVER, disk, trained, fewer, tmp_path, *WRITERS.values()]
+    done = subprocess.run(list(map(str, words)), capture_output=True, text=True)
+    if "mount" in done.stderr:
+        pytest.skip(f"cannot mount here: {done.stderr.splitlines()[-1]}")
+    assert done.returncode == 0, done.stderr
+    refused = 0
+    for command, state, code, out, err, half in json.loads(done.stdout):
+        assert half == [], (command, state)
+        assert "Traceback" not in err
+        if state == "free":
+            assert code == 0, (command, err)
+        elif code:
+            refused += 1
+            assert out == ""
+            problem, _ = two_lines(err)
+            assert os.strerror(errno.EROFS if state == "read-only" else errno.ENOSPC) in problem
+            assert str(disk) in problem, (command, state, problem)
+        else:
+            assert state != "read-only", command
+    assert refused > 3 * len(WRITERS)
+
+
+def test_force_on_a_folder_that_cannot_be_emptied_does_not_pretend(emoset, results, monkeypatch):
+    def refuse(folder, **how):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(folder))
+
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    answer = emoset("train", "svm", "-t", CORA, "-d", results, "--force")
+    assert (answer.code, answer.out) == (1, "")
+    assert "Read-only file system" in two_lines(answer.err)[0]
+
+
+def test_a_nameless_refusal_of_the_system_gets_the_name_of_the_file(tmp_path):
+    with pytest.raises(OSError, match="No space left") as error, files.atomic(tmp_path / "table.csv"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert error.value.filename == str(tmp_path / "table.csv")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_main_answers_the_exit_code_and_exits_only_as_a_program():
+    assert main(["--version"]) == 0
+    done = subprocess.run([*RUN, "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"emoset {__version__}\n")
