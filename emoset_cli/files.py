@@ -39,6 +39,12 @@ def write_text(path: Path, text: str) -> None:
         aside.write_text(text, encoding="utf-8", newline="\n")
 
 
+def write_bytes(path: Path, raw: bytes) -> None:
+    """Write ``raw``, atomically."""
+    with atomic(path) as aside:
+        aside.write_bytes(raw)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as indented JSON, atomically. NaN is refused: it is not JSON."""
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")

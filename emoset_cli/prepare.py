@@ -63,6 +63,11 @@ def prepare_corpus(
 
     source = source.expanduser().resolve()
     folder = corpus_folder(workspace, corpus.key)
+    if workspace.resolve().is_relative_to(source):
+        raise EmosetError(
+            f"the workspace {workspace} lies inside the corpus folder {source}, which is only read",
+            "name a workspace elsewhere: --workspace FOLDER",
+        )
     if not corpus.path:
         raise EmosetError(f"the registry has no path grammar for {corpus.key}", "add `path` to it in your corpora.yaml")
     files = manifest.find_audio(source)

@@ -40,11 +40,6 @@ def snapshot(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def run_name(workspace, start):
-    (name,) = [path.name for path in (workspace / "runs").iterdir() if path.name.startswith(start)]
-    return name
-
-
 def two_lines(err):
     """The last two lines of stderr must be a problem and its mend; answer them."""
     lines = err.rstrip("\n").split("\n")
@@ -179,6 +174,7 @@ def test_wrong_usage_exits_2(emoset, words):
     assert "Traceback" not in answer.err
 
 
+# Command line -> what its problem and its mend must say.
 ERRORS = {
     "corpora show emo-db": ("unknown corpus 'emo-db'", "did you mean 'emodb'?"),
     "corpora check demo-arja -d {w}": ("unknown prepared corpus .* 'demo-arja'", "did you mean 'demo-aria'?"),
@@ -269,30 +265,43 @@ def test_an_answer_that_cannot_be_written_is_an_error(words):
     assert "No space left on device" in two_lines(done.stderr)[0]
 
 
-# What still has something to write in `results`.
+# What still has something to write in the workspace `small`.
 WRITERS = {
     "prepare": "prepare demo-cora={r} -d {w} --workers 2",
     "extract": "extract egemaps demo-cora -d {w} --force --workers 1",
     "extract, new set": "extract gemaps demo-cora -d {w} --workers 1",
     "train": "train svm -t demo-cora -d {w} --seed 3",
     "train, folds": "train forest -t demo-cora -d {w} --partition folds:3 --workers 1",
-    "evaluate": "evaluate demo-cora_svm -d {w}",
-    "compare": "compare demo-cora_svm demo-cora_forest -d {w}",
+    "evaluate": "evaluate demo-cora_svm-egemaps-v02_standard_ -d {w}",
+    "compare": "compare demo-cora_svm-egemaps-v02_standard_ demo-cora_forest-egemaps-v02_standard_ -d {w}",
 }
 
 
+@pytest.fixture(scope="module")
+def small(recordings, tmp_path_factory):
+    """A workspace with the first sentence of demo-cora, in which little has to be done. Never write there."""
+    place = tmp_path_factory.mktemp("small")
+    others = shutil.ignore_patterns("*_p0[2-9]_*")
+    folder = shutil.copytree(recordings[CORA], place / "recordings", ignore=others)
+    common = ["-d", str(place / "w"), "-q", "--workers", "1"]
+    assert main(["prepare", f"{CORA}={folder}", *common]) == main(["extract", "egemaps", *common]) == 0
+    assert main(["train", "svm", *common]) == main(["train", "forest", *common]) == 0
+    return place
+
+
 @pytest.fixture
-def fewer(recordings, tmp_path):
-    """demo-cora without calm speech: another state of the corpus, which `prepare` has to write down."""
-    folder = shutil.copytree(recordings[CORA], tmp_path / "recordings")
+def fewer(small, tmp_path):
+    """The recordings without calm speech: another state of the corpus, which `prepare` has to write down."""
+    folder = shutil.copytree(small / "recordings", tmp_path / "recordings")
     shutil.rmtree(folder / "calm")
     return folder
 
 
 @pytest.mark.parametrize("code", ["ENOSPC", "EROFS", "EACCES", "EIO"])
 @pytest.mark.parametrize("name", WRITERS)
-def test_when_the_system_refuses_to_write_nothing_is_lost(emoset, results, fewer, monkeypatch, name, code):
+def test_when_the_system_refuses_to_write_nothing_is_lost(emoset, small, fewer, tmp_path, monkeypatch, name, code):
     """At the first, second, ... file that is written: two lines, nothing is lost, and later all is well."""
+    results = shutil.copytree(small / "w", tmp_path / "w")
     words = WRITERS[name].format(w=results, r=fewer).split()
     before = snapshot(results)
     number = getattr(errno, code)
@@ -321,7 +330,7 @@ def test_when_the_system_refuses_to_write_nothing_is_lost(emoset, results, fewer
         if allowed == 0:
             assert {path: after.get(path) for path in before} == before
     answer = emoset(*words)
-    assert answer.code == (1 if name == "nothing" else 0), answer.err
+    assert answer.code == 0, answer.err
     assert not [path for path in snapshot(results) if path.endswith(".tmp")]
 
 
@@ -341,15 +350,15 @@ def run(line, state):
     half = [str(path) for path in disk.rglob("*.tmp")]
     told.append([line, state, code, out.read_text(), err.read_text(), half])
 for line in sys.argv[5:]:
-    for left in (0, 8, 60, 400):
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    run(line, "read-only")
+    subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+    for left in (0, 8, 60):
         subprocess.run(["head", "-c", "100m", "/dev/zero"], stdout=(disk / "filler").open("wb"), stderr=-3)
         with (disk / "filler").open("r+b") as filler:
             filler.truncate(max(0, (disk / "filler").stat().st_size - 1024 * left))
         run(line, f"{left} KiB left")
         (disk / "filler").unlink()
-    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-    run(line, "read-only")
-    subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
     run(line, "free")
 print(json.dumps(told))
 """
@@ -363,10 +372,10 @@ def mounts():
 
 
 @pytest.mark.skipif(not mounts(), reason="needs root and the right to mount")
-def test_a_disk_that_is_really_full_or_read_only(trained, fewer, tmp_path):
+def test_a_disk_that_is_really_full_or_read_only(small, fewer, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
-    words = ["unshare", "-m", sys.executable, "-c", DRIVER, disk, trained, fewer, tmp_path, *WRITERS.values()]
+    words = ["unshare", "-m", sys.executable, "-c", DRIVER, disk, small / "w", fewer, tmp_path, *WRITERS.values()]
     done = subprocess.run(list(map(str, words)), capture_output=True, text=True)
     if "mount" in done.stderr:
         pytest.skip(f"cannot mount here: {done.stderr.splitlines()[-1]}")
@@ -385,7 +394,7 @@ def test_a_disk_that_is_really_full_or_read_only(trained, fewer, tmp_path):
             assert str(disk) in problem, (command, state, problem)
         else:
             assert state != "read-only", command
-    assert refused > 3 * len(WRITERS)
+    assert refused >= 3 * len(WRITERS)  # 60 KiB are enough for some
 
 
 def test_force_on_a_folder_that_cannot_be_emptied_does_not_pretend(emoset, results, monkeypatch):

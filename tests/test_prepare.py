@@ -522,3 +522,11 @@ def test_the_demo_corpora_are_as_published(done: Path, recordings: dict[str, Pat
             if row["problem"] in {"missing", "surplus"} or row["action"] == "left out"
         ]
         assert json.loads((done / "corpora" / key / "partition.json").read_text())["name"] == "standard"
+
+
+def test_a_workspace_inside_the_corpus_folder_is_refused(emoset, recordings, tmp_path) -> None:
+    corpus = Path(shutil.copytree(recordings["demo-cora"], tmp_path / "cora"))
+    result = emoset("prepare", f"demo-cora={corpus}", "-d", corpus / "emoset-data")
+    assert (result.code, result.out) == (1, "")
+    assert "lies inside the corpus folder" in result.err and "--workspace" in result.err
+    assert not (corpus / "emoset-data").exists()

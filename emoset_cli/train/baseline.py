@@ -16,7 +16,7 @@ import numpy as np
 
 from emoset_cli import __version__, metrics, runs
 from emoset_cli.errors import EmosetError, unknown
-from emoset_cli.files import digest, sweep, write_json, write_table
+from emoset_cli.files import digest, sweep, write_bytes, write_json
 from emoset_cli.parallel import run_jobs
 from emoset_cli.partition import PARTITIONS, write_partition
 from emoset_cli.train import BASELINES, NORMALISE
@@ -248,7 +248,7 @@ def _fit_fold(
     arrays |= {f"model.{name}": np.ascontiguousarray(array) for name, array in final["arrays"].items()}
     facts = {"setting": setting, "devel_uar": reached, "tried": tried, "converged": final["converged"]}
     facts |= {"devel_labels": chosen["labels"], "labels": final["labels"]}
-    write_table(path, lambda aside: safetensors.numpy.save_file(arrays, aside, {"fold": json.dumps(facts)}))
+    write_bytes(path, safetensors.numpy.save(arrays, {"fold": json.dumps(facts)}))
 
 
 def _winners(model: dict[str, Any], scores: np.ndarray) -> np.ndarray:
@@ -279,7 +279,7 @@ def _assemble(run: Planned) -> runs.Run:
         tables += [_predictions(run, fold, "test", arrays["test_scores"], facts["labels"])]
         tensors |= {f"{fold}/{n}": array for n, array in arrays.items() if not n.endswith("_scores")}
         folds[fold] = {name: fact for name, fact in facts.items() if name != "devel_labels"}
-    write_table(run.folder / "model.safetensors", lambda aside: safetensors.numpy.save_file(tensors, aside))
+    write_bytes(run.folder / "model.safetensors", safetensors.numpy.save(tensors))
     model = {"model": run.options.model, "feature": run.settings["feature"], "columns": run.task.columns}
     how = run.options.normalise
     model |= {"normalise": how, "groups": _groups(run.task, how)[0]}
