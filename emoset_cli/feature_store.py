@@ -62,16 +62,18 @@ def extract(
     todo = rows[~rows["audio"].isin(have.keys())]
     done = [sound for sound in rows["audio"] if sound in have]
     progress(len(done), sum(seconds[sound] for sound in done))
+    names: list[str] = []
     if len(todo) or not (folder / f"{key}.json").is_file():
         columns = ["utterance", "shard", "offset", "samples", "audio"]
         cells = list(todo[columns].itertuples(index=False, name=None))
         audio = corpus_folder(workspace, key) / "audio"
         jobs = [(name, audio, parts, cells[at : at + _PER_JOB]) for at in range(0, len(cells), _PER_JOB)]
-        for part in run_jobs(_extract_part, jobs, workers):
+        for names, part in run_jobs(_extract_part, jobs, workers):
             have |= part
             progress(len(part), sum(seconds[sound] for sound in part))
     if list(have) != rows["audio"].tolist() or parts.is_dir() or not (folder / f"{key}.json").is_file():
-        _write_whole(folder, key, name, {sound: have[sound] for sound in rows["audio"]})
+        names = names or _extractor(name)[0]  # from a worker: openSMILE is then not imported in this process
+        _write_whole(folder, key, name, names, {sound: have[sound] for sound in rows["audio"]})
         shutil.rmtree(parts, ignore_errors=True)
     finite = {sound: bool(np.isfinite(row).all()) for sound, row in have.items()}
     return [
@@ -81,15 +83,15 @@ def extract(
     ]
 
 
-def _extract_part(name: str, audio: Path, parts: Path, cells: list[tuple]) -> dict[str, np.ndarray]:
+def _extract_part(name: str, audio: Path, parts: Path, cells: list[tuple]) -> tuple[list[str], dict[str, np.ndarray]]:
     store = AudioStore(audio)
     waveforms = [store.verified(*cell) for cell in cells]
-    _, extract_batch = _extractor(name)
+    names, extract_batch = _extractor(name)
     values = extract_batch(waveforms)
     hashes = [cell[-1] for cell in cells]
     with atomic(parts / f"{digest(hashes)}.npz") as aside, aside.open("wb") as file:
         np.savez(file, audio=np.array(hashes), values=values)
-    return dict(zip(hashes, values, strict=True))
+    return names, dict(zip(hashes, values, strict=True))
 
 
 _built: dict[str, Any] = {}  # an extractor a process: building one costs more than an utterance
@@ -112,13 +114,12 @@ def _read_parts(parts: Path) -> dict[str, np.ndarray]:
     return have
 
 
-def _write_whole(folder: Path, key: str, name: str, have: dict[str, np.ndarray]) -> None:
+def _write_whole(folder: Path, key: str, name: str, names: list[str], have: dict[str, np.ndarray]) -> None:
     values = np.stack(list(have.values()))
     raw = io.BytesIO()
     np.save(raw, values)
     with atomic(folder / f"{key}.npy") as aside:
         aside.write_bytes(raw.getvalue())
-    names, _ = _extractor(name)
     made = {"settings": features.settings(name), "columns": names, "audio": list(have)}
     write_json(folder / f"{key}.json", made | {"checksum": digest(raw.getvalue(), made)})
 

@@ -49,7 +49,7 @@ def two_lines(err):
     return lines[-2].removeprefix("error: "), lines[-1].removeprefix("  mend: ")
 
 
-# ---------------------------------------------------------------- help
+# ---------------- help
 
 
 def test_the_commands_are_those_of_the_design():
@@ -155,7 +155,7 @@ def test_a_workspace_may_be_named_by_the_environment(emoset, results, monkeypatc
     ]
 
 
-# ---------------------------------------------------------------- wrong usage and errors
+# ---------------- wrong usage and errors
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_debug_shows_the_traceback():
     assert two_lines(hidden.stderr)
 
 
-# ---------------------------------------------------------------- closed pipes, full disks, read-only folders
+# ---------------- closed pipes, full disks, read-only folders
 
 
 @pytest.mark.parametrize("words", [["corpora", "list"], ["corpora", "show", "emodb", "--json"]], ids=" ".join)

@@ -64,7 +64,7 @@ def blobs(labels, rows=60, columns=7, seed=0):
     return rng.normal(size=(rows, columns)) + 1.5 * np.eye(columns)[codes], truth
 
 
-# ---------------------------------------------------------------- classifiers
+# ---------------- classifiers
 
 
 @pytest.mark.parametrize("labels", [["calm", "anger"], ["anger", "fear", "joy", "sadness"]])
@@ -113,7 +113,7 @@ def test_the_grid_is_that_of_the_paper():
     assert forest.GRID == [{"trees": 100, "depth": 5}]
 
 
-# ---------------------------------------------------------------- standardising
+# ---------------- standardising
 
 
 def test_standardise_by_training_utterances():
@@ -148,7 +148,7 @@ def test_standardise_computes_in_double_precision():
     np.testing.assert_allclose([mean[0], scale[0]], [scaler.mean_, scaler.scale_], rtol=1e-12)
 
 
-# ---------------------------------------------------------------- the recipe
+# ---------------- the recipe
 
 
 def by_hand(features, truth, where, weight=None):
@@ -209,7 +209,7 @@ def test_the_forest_equals_an_independent_one(done, tmp_path):
     assert run.config["chosen"]["1"]["trees"] == 100
 
 
-# ---------------------------------------------------------------- what a model may not see
+# ---------------- what a model may not see
 
 
 @pytest.mark.parametrize("normalise", ["train", "corpus"])
@@ -264,7 +264,7 @@ def test_c_is_chosen_on_devel(done, tmp_path):
     assert len(chosen) > 1
 
 
-# ---------------------------------------------------------------- label spaces, subsets, folds, several corpora
+# ---------------- label spaces, subsets, folds, several corpora
 
 
 def test_label_space_counts_and_names_what_it_leaves_out(emoset, workspace):
@@ -379,7 +379,7 @@ def test_one_corpus_that_cannot_be_trained_does_not_stop_the_others(emoset, work
     assert "error: demo-brio has no egemaps-v02 features\n  mend: emoset extract egemaps-v02 demo-brio" in answer.err
 
 
-# ---------------------------------------------------------------- sameness and signatures
+# ---------------- sameness and signatures
 
 
 @pytest.mark.parametrize("model", ["svm", "forest"])
@@ -449,7 +449,7 @@ def test_unknown_options_are_refused():
             Options(**options)
 
 
-# ---------------------------------------------------------------- resuming
+# ---------------- resuming
 
 
 @pytest.fixture
@@ -516,7 +516,7 @@ def test_a_finished_run_is_not_trained_again_unless_forced(done, tmp_path, monke
     assert {path.name: path.read_bytes() for path in run.folder.iterdir()} == before
 
 
-# ---------------------------------------------------------------- the model on disk
+# ---------------- the model on disk
 
 
 def leaves(tensors, fold, values):

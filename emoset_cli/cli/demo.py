@@ -1,5 +1,6 @@
 """``emoset demo``: the whole chain on synthetic corpora, with nothing from outside."""
 
+import re
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +24,6 @@ def demo(
     Example: emoset demo
     """
     from emoset_cli.cli.main import main
-    from emoset_cli.runs import list_runs
     from emoset_cli.synth import demo as corpora
 
     def step(*words: str) -> None:
@@ -42,7 +42,19 @@ def demo(
     step("train", "forest", *tasks, "--partition", "standard")
     step("train", "svm", *tasks, "--partition", "loso", "--normalise", "speaker")
     step("train", "svm", *tasks, "--partition", "loco", "--labels", "arousal")
-    names = [name for name in list_runs(workspace) if name.startswith("demo-")]
-    aria = [name for model in ("forest", "svm") for name in names if name.startswith(f"demo-aria_{model}")]
-    step("compare", *(name for name in aria if "_standard" in name or "-standard" in name))
-    step("evaluate", *names, "--out", str(workspace / "report"))
+    names = _runs_of(workspace, list(folders))
+    step("compare", *(name for name in names if re.match("demo-aria_.*_standard_", name)))
+    report = workspace / "report"
+    step("evaluate", *names, "--out", str(report))
+    say(f"\nThe report is {(report / 'report.html').resolve()}", quiet)
+
+
+def _runs_of(workspace: Path, keys: list[str]) -> list[str]:
+    """The runs trained on the present recordings; a demo of another seed or scale may have left others."""
+    from emoset_cli.files import read_json
+    from emoset_cli.prepare import corpus_folder
+    from emoset_cli.runs import find_run, list_runs
+
+    data = {key: read_json(corpus_folder(workspace, key) / "prepare.json")["data"] for key in keys}
+    found = [find_run(workspace, str(workspace / "runs" / name)) for name in list_runs(workspace)]
+    return [run.name for run in found if run.config["data"].items() <= data.items()]

@@ -120,7 +120,7 @@ def _mean(measures: list[dict[str, float]]) -> dict[str, float]:
 def _intervals(rows: Any, labels: list[str], how: str, folds: int) -> dict[str, dict[str, Any]]:
     """95 % intervals of UAR (speakers drawn anew) and WA (Wilson); none where utterances recur."""
     if how == MEAN:
-        note = f"mean over {folds} folds in which utterances recur: no interval"
+        note = f"mean over folds in which utterances recur: no interval"
         return {key: {"low": None, "high": None, "note": note} for key in ("uar", "wa")}
     speakers = stats.speaker_bootstrap(*_columns(rows), rows["speaker"].tolist(), labels)
     wilson = stats.wilson(int(rows["correct"].sum()), len(rows))

@@ -209,9 +209,11 @@ def results_table(scores: Sequence[dict[str, Any]], partitions: Sequence[str] = 
     ]  # fmt: skip
     if not any(part["folds"] for *_, part in found):
         columns, rows = columns[:-1], [row[:-1] for row in rows]
-    notes = sorted(
-        {f"{corpus}, {name}: {part['uar']['note']}." for _, corpus, name, part in found if part["uar"]["note"]}
-    )
+    where: dict[str, dict[str, None]] = {}  # note -> rows it holds for, in their order
+    for _, corpus, partition, part in found:
+        if part["uar"]["note"]:
+            where.setdefault(part["uar"]["note"], {})[f"{corpus} {partition}"] = None
+    notes = [f"{note[0].upper()}{note[1:]}: {', '.join(rows_of)}." for note, rows_of in sorted(where.items())]
     return Table("Results", columns, rows, " ".join(["In brackets: 95 % intervals.", *notes]))
 
 
