@@ -38,11 +38,12 @@ class Cost:
     wall_s: float
     cpu_s: float
     peak_mb: float | None = None
-    out: str = ""
+    out: str = ""  # what it wrote to stdout and stderr
+    err: str = ""
 
     def __add__(self, other: "Cost") -> "Cost":
         peaks = [peak for peak in (self.peak_mb, other.peak_mb) if peak is not None]
-        return Cost(self.wall_s + other.wall_s, self.cpu_s + other.cpu_s, max(peaks, default=None), self.out + other.out)
+        return Cost(self.wall_s + other.wall_s, self.cpu_s + other.cpu_s, max(peaks, default=None))
 
 
 def arguments(about: str, rounds: int, **flags: str) -> argparse.Namespace:
@@ -87,7 +88,7 @@ def measure(command: Sequence[str], cwd: Path | None = None) -> Cost:
         told = [_read(file) for file in (out, err)]
     if process.returncode:
         raise SystemExit(f"{' '.join(map(str, command))}: exit code {process.returncode}\n{told[0][-500:]}{told[1][-1500:]}")
-    return Cost(wall, usage.ru_utime + usage.ru_stime, peak.stop(), told[0])
+    return Cost(wall, usage.ru_utime + usage.ru_stime, peak.stop(), *told)
 
 
 def _read(file: Any) -> str:
@@ -189,7 +190,7 @@ def verdict(one: dict[str, Any]) -> str:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Cost):
-        return {key: part for key, part in asdict(value).items() if key != "out"}
+        return {key: part for key, part in asdict(value).items() if key not in {"out", "err"}}
     if isinstance(value, dict):
         return {str(key): _plain(part) for key, part in value.items()}
     return [_plain(part) for part in value] if isinstance(value, list | tuple) else value

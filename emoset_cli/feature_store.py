@@ -9,6 +9,7 @@ new extraction, other audio or settings always do.
 import io
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -89,7 +90,11 @@ def _extract_part(name: str, audio: Path, parts: Path, cells: list[tuple]) -> tu
     names, extract_batch = _extractor(name)
     values = extract_batch(waveforms)
     hashes = [cell[-1] for cell in cells]
-    with atomic(parts / f"{digest(hashes)}.npz") as aside, aside.open("wb") as file:
+    with (
+        suppress(FileNotFoundError),  # another process was through with the same and has removed the folder
+        atomic(parts / f"{digest(hashes)}.npz") as aside,
+        aside.open("wb") as file,
+    ):
         np.savez(file, audio=np.array(hashes), values=values)
     return names, dict(zip(hashes, values, strict=True))
 

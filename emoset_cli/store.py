@@ -76,7 +76,7 @@ def discard_unused(folder: Path, used: Iterable[str]) -> None:
     keep = set(used)
     for path in folder.iterdir():
         if path.suffix in {".i16", ".json"} and path.stem not in keep:
-            path.unlink()
+            path.unlink(missing_ok=True)  # another process may do the same
 
 
 def _shard_name(source: Path, files: Iterable[SourceFile]) -> str:

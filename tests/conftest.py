@@ -107,6 +107,23 @@ def results(trained: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained, tmp_path / "results"))
 
 
+@pytest.fixture(scope="session")
+def small(shared: Path, recordings: dict[str, Path]) -> Path:
+    """``recordings/``: the first sentence of demo-cora, 18 utterances; ``w/``: a workspace as `trained` from them.
+
+    For tests that do much over again. Never write there.
+    """
+
+    def make(place: Path) -> None:
+        others = shutil.ignore_patterns("*_p0[2-9]_*")
+        folder = shutil.copytree(recordings["demo-cora"], place / "recordings", ignore=others)
+        common = ["-d", str(place / "w"), "-q", "--workers", "1"]
+        steps = [["prepare", f"demo-cora={folder}"], ["extract", "egemaps"], ["train", "svm"], ["train", "forest"]]
+        assert [main([*step, *common]) for step in steps] == [0, 0, 0, 0]
+
+    return _once(shared / "small", make)
+
+
 @pytest.fixture
 def workspace(done: Path, tmp_path: Path) -> Path:
     """A copy of `done` to write to."""

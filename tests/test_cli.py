@@ -277,18 +277,6 @@ WRITERS = {
 }
 
 
-@pytest.fixture(scope="module")
-def small(recordings, tmp_path_factory):
-    """A workspace with the first sentence of demo-cora, in which little has to be done. Never write there."""
-    place = tmp_path_factory.mktemp("small")
-    others = shutil.ignore_patterns("*_p0[2-9]_*")
-    folder = shutil.copytree(recordings[CORA], place / "recordings", ignore=others)
-    common = ["-d", str(place / "w"), "-q", "--workers", "1"]
-    assert main(["prepare", f"{CORA}={folder}", *common]) == main(["extract", "egemaps", *common]) == 0
-    assert main(["train", "svm", *common]) == main(["train", "forest", *common]) == 0
-    return place
-
-
 @pytest.fixture
 def fewer(small, tmp_path):
     """The recordings without calm speech: another state of the corpus, which `prepare` has to write down."""
@@ -397,14 +385,19 @@ def test_a_disk_that_is_really_full_or_read_only(small, fewer, tmp_path):
     assert refused >= 3 * len(WRITERS)  # 60 KiB are enough for some
 
 
-def test_force_on_a_folder_that_cannot_be_emptied_does_not_pretend(emoset, results, monkeypatch):
-    def refuse(folder, **how):
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(folder))
-
-    monkeypatch.setattr(shutil, "rmtree", refuse)
-    answer = emoset("train", "svm", "-t", CORA, "-d", results, "--force")
+def test_force_keeps_the_old_result_until_the_new_one_is_whole(emoset, small, tmp_path, monkeypatch):
+    results = shutil.copytree(small / "w", tmp_path / "w")
+    before = snapshot(results)
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "atomic", lambda path: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full", str(path))))
+        answer = emoset("train", "svm", "-d", results, "--force", "--workers", 1)
     assert (answer.code, answer.out) == (1, "")
-    assert "Read-only file system" in two_lines(answer.err)[0]
+    assert two_lines(answer.err)
+    assert {path: raw for path, raw in snapshot(results).items() if "/folds/" not in path} == before
+    assert emoset("evaluate", "demo-cora_svm", "-d", results).code == 0
+    answer = emoset("train", "svm", "-d", results, "--force", "--workers", 1)
+    assert answer.code == 0
+    assert answer.err.startswith("trained: ")
 
 
 def test_a_nameless_refusal_of_the_system_gets_the_name_of_the_file(tmp_path):

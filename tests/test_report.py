@@ -131,7 +131,7 @@ def test_devel_of_a_cross_validation_is_a_mean_over_folds(tmp_path):
     devel = parts["devel"]
     assert devel["how"] == "mean over folds" and devel["n"] == 2
     assert devel["uar"] == {"value": 0.75, "low": None, "high": None, "note": devel["uar"]["note"]}
-    assert "2 folds" in devel["uar"]["note"] and devel["recall"]["angry"] == {"value": 0.5, "n": 1}
+    assert "mean over folds" in devel["uar"]["note"] and devel["recall"]["angry"] == {"value": 0.5, "n": 1}
     assert devel["speakers"]["1"] == {"n": 1, "uar": 0.5, "wa": 0.5, "gender": "female"}
     assert parts["test"]["how"] == "pooled" and parts["test"]["uar"]["value"] == 0.5
 

@@ -75,7 +75,7 @@ def _score_partition(rows: Any, labels: list[str], partition: str) -> dict[str, 
     once = rows.drop_duplicates("utterance")
     occurring = [label for label in labels if label in set(once["truth"])]
     main = _mean([_measure(part, labels) for part in parts])
-    intervals = _intervals(rows, labels, how, len(folds))
+    intervals = _intervals(rows, labels, how)
     return {
         "how": how,
         "n": len(once),
@@ -117,10 +117,10 @@ def _mean(measures: list[dict[str, float]]) -> dict[str, float]:
     return {key: float(np.mean([measure[key] for measure in measures])) for key in measures[0]}
 
 
-def _intervals(rows: Any, labels: list[str], how: str, folds: int) -> dict[str, dict[str, Any]]:
+def _intervals(rows: Any, labels: list[str], how: str) -> dict[str, dict[str, Any]]:
     """95 % intervals of UAR (speakers drawn anew) and WA (Wilson); none where utterances recur."""
     if how == MEAN:
-        note = f"mean over folds in which utterances recur: no interval"
+        note = "mean over folds in which utterances recur: no interval"
         return {key: {"low": None, "high": None, "note": note} for key in ("uar", "wa")}
     speakers = stats.speaker_bootstrap(*_columns(rows), rows["speaker"].tolist(), labels)
     wilson = stats.wilson(int(rows["correct"].sum()), len(rows))

@@ -128,18 +128,18 @@ def train(
     Args:
         planned: runs of `plan_run`
         workers: processes, 0 for all cores
-        force: train again what is finished
+        force: train again what is finished; the old files stay until the new ones are whole
         progress: called with the number of folds done
     """
-    todo = list(planned)
+    runs_asked = list(planned)
+    kept = [] if force else [run.folder for run in runs_asked if run.done]
     jobs = []
-    for run in todo:
+    for run in runs_asked:
         folds = run.task.partition.folds
         parts = run.folder / "folds"
-        if force and run.folder.exists():
-            shutil.rmtree(run.folder)
         if run.done:
             shutil.rmtree(parts, ignore_errors=True)  # killed between done.json and here, it was left
+        if run.folder in kept:
             progress(len(folds))
             continue
         parts.mkdir(parents=True, exist_ok=True)
@@ -150,7 +150,7 @@ def train(
         jobs += [_fold_job(run, fold, parts) for fold in folds if fold not in finished]
     for _ in run_jobs(_fit_fold, jobs, workers if len(jobs) > 3 else 1):  # a process starts slower than three folds
         progress(1)
-    return [_assemble(run) for run in todo]
+    return [runs.read_run(run.folder) if run.folder in kept else _assemble(run) for run in runs_asked]
 
 
 def _part(parts: Path, fold: str) -> Path:
@@ -268,8 +268,6 @@ def _assemble(run: Planned) -> runs.Run:
     import pandas as pd
     import safetensors.numpy
 
-    if run.done:
-        return runs.read_run(run.folder)
     tensors: dict[str, np.ndarray] = {}
     folds: dict[str, Any] = {}
     tables = []
