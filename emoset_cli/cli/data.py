@@ -85,7 +85,7 @@ def _partition(prepared: Any, known: Any, workspace: Path, spec: str, seed: int,
     A partition asked for must be possible; the default one need not (a corpus of two speakers has none).
     """
     from emoset_cli.files import write_json
-    from emoset_cli.partition import leaks, write_partition
+    from emoset_cli.partition import write_partition
     from emoset_cli.prepare import corpus_folder
     from emoset_cli.protocols import default_spec, make_partition
 
@@ -107,10 +107,17 @@ def _partition(prepared: Any, known: Any, workspace: Path, spec: str, seed: int,
         return None
     write_partition(folder / "partition.csv", partition, prepared.utterances)
     facts = {"spec": spec, "name": partition.name, "seed": seed, "hash": partition.hash, "folds": len(partition.folds)}
-    write_json(folder / "partition.json", facts | {"notes": partition.notes, "gaps": partition.gaps})
+    write_json(
+        folder / "partition.json", facts | {"notes": partition.notes, "gaps": partition.gaps, "leaks": partition.leaks}
+    )
     for line in partition.notes + partition.gaps:
         say(f"note: {prepared.key}: partition {partition.name}, {line}", quiet)
-    for line in leaks(partition, prepared.utterances):
+    if partition.speakers_cross:
+        say(
+            f"WARNING: {prepared.key}: partition {partition.name} is not known to be speaker-independent: "
+            "what a model knows of its training speakers may help it on devel and test"
+        )
+    for line in partition.leaks:
         say(f"WARNING: {prepared.key}: LEAK in partition {partition.name}: {line}")
     return facts
 
