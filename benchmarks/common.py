@@ -87,7 +87,9 @@ def measure(command: Sequence[str], cwd: Path | None = None) -> Cost:
         process.returncode = os.waitstatus_to_exitcode(status)
         told = [_read(file) for file in (out, err)]
     if process.returncode:
-        raise SystemExit(f"{' '.join(map(str, command))}: exit code {process.returncode}\n{told[0][-500:]}{told[1][-1500:]}")
+        raise SystemExit(
+            f"{' '.join(map(str, command))}: exit code {process.returncode}\n{told[0][-500:]}{told[1][-1500:]}"
+        )
     return Cost(wall, usage.ru_utime + usage.ru_stime, peak.stop(), *told)
 
 

@@ -1,6 +1,7 @@
 """The only reader of audio: any libsndfile format to 16 kHz mono int16, in blocks, with its condition measured.
 
-Memory does not grow with the length of a recording: it is read, mixed, resampled and handed on block by block.
+Memory does not grow with the length of a recording (but for 8 bytes each 20 ms, see `levels`): it is read, mixed,
+resampled and handed on block by block.
 A 16 kHz mono 16-bit recording passes bit for bit.
 """
 
@@ -12,8 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from emoset_cli.levels import Levels
+
 SAMPLE_RATE = 16000  # Hz, of everything after this module
-READER = 1  # raise when a change here alters samples or measurements: stored audio is then read anew
+READER = 2  # raise when a change here alters samples or measurements: stored audio is then read anew
 
 # Extensions libsndfile reads (lower case, without the dot).
 EXTENSIONS = frozenset(
@@ -42,6 +45,7 @@ class Condition:
     start: float = 0.0  # rms of the first and of the last 20 ms, to find recordings that were cut
     end: float = 0.0
     span: int = 0  # highest minus lowest 16 kHz sample
+    silence: float = 0.0  # share of silent 20 ms frames, see `levels`
     missing: float = 0.0  # seconds the header promises and the file does not hold
     failure: str = ""  # why nothing could be read: unreadable, empty, or NaN/Inf
 
@@ -83,10 +87,7 @@ def _read_blocks(sound: Any, write: Callable[[np.ndarray], Any], condition: Cond
     exact = sound.samplerate == SAMPLE_RATE and sound.channels == 1 and sound.subtype == "PCM_16"
     resample = _resampler(sound.samplerate)
     extremes = _Extremes(sound.channels)
-    total = square = 0.0
-    low, high = 32767, -32768
-    edge = SAMPLE_RATE // 50
-    tail = np.zeros(0, np.int16)
+    levels = Levels()
     size = max(1, _BLOCK // sound.channels)
     while True:
         try:
@@ -109,25 +110,19 @@ def _read_blocks(sound: Any, write: Callable[[np.ndarray], Any], condition: Cond
         extremes.add(block)
         out = block[:, 0] if exact else resample(block.mean(axis=1) if sound.channels > 1 else block[:, 0], last)
         if len(out):
-            values = out.astype(np.float64) / 32768
-            total += values.sum()
-            square += float(values @ values)
-            low, high = min(low, int(out.min())), max(high, int(out.max()))
-            if condition.samples == 0:
-                condition.start = float(np.sqrt((values[:edge] ** 2).mean()))
-            tail = np.concatenate([tail, out[-edge:]])[-edge:]
-            condition.samples += len(out)
+            levels.add(out)
             write(np.ascontiguousarray(out))
         if last:
             break
-    if condition.samples == 0:
+    if levels.samples == 0:
         condition.failure = "it holds no samples"
         return
+    condition.samples = levels.samples
     condition.peak = max(0.0, float(extremes.levels.max())) / (32768 if exact else 1)
     condition.at_extreme = 0 if sound.subtype in _COARSE else int(extremes.counts.max())
-    condition.dc, condition.rms = total / condition.samples, (square / condition.samples) ** 0.5
-    condition.end = float(np.sqrt(((tail / 32768.0) ** 2).mean()))
-    condition.span = high - low
+    condition.dc, condition.rms, condition.silence = levels.dc, levels.rms, levels.silence
+    condition.start, condition.end = levels.start, levels.end
+    condition.span = levels.high - levels.low
 
 
 def _resampler(rate: int) -> Callable[[np.ndarray, bool], np.ndarray]:

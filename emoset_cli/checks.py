@@ -9,12 +9,12 @@ from typing import Any
 
 from emoset_cli import audio
 from emoset_cli.corpora import Corpus
-from emoset_cli.manifest import KEPT, LEFT_OUT, Problem
+from emoset_cli.problems import KEPT, LEFT_OUT, Problem
 
 _DC = 0.005, 0.05  # of full scale, and of the rms: both must be passed
 _CUT = 0.25, 0.05  # of the rms: this recording ends louder than the first, half of the corpus softer than the second
 _QUIET = 0.01  # peak, of full scale: below it 16-bit samples keep fewer than 9 bits
-_SILENT_SPAN = 2  # 16-bit steps between the highest and the lowest sample
+SILENT_SPAN = 2  # 16-bit steps between the highest and the lowest sample
 _MISSING_S = 0.01  # a header that promises more than this beyond the file's end is wrong
 _OVER = 1.05  # of full scale; decoders of MP3 and OGG overshoot a little
 _REPLACE = "get this file again from the corpus's source"
@@ -33,8 +33,7 @@ def judge_audio(
     """
     usable = []
     problems = []
-    known = {field.name for field in fields(audio.Condition)}
-    conditions = {path: audio.Condition(**{k: v for k, v in r.items() if k in known}) for path, r in records.items()}
+    conditions = {path: _condition(record) for path, record in records.items()}
     ends = [condition.end / condition.rms for condition in conditions.values() if condition.rms > 0]
     ends_softly = bool(ends) and median(ends) < _CUT[1]
     usual = Counter((c.native_sample_rate, c.channels) for c in conditions.values() if not c.failure).most_common(1)
@@ -49,6 +48,21 @@ def judge_audio(
     return usable, problems
 
 
+def recording_faults(record: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """(problem, action, detail, mend) for each fault of a recording that is cut into utterances.
+
+    One that breaks off is of use as far as it goes.
+    """
+    condition = _condition(record)
+    condition.missing = 0.0
+    return list(_faults(condition, 0.0, ends_softly=False))
+
+
+def _condition(record: dict[str, Any]) -> audio.Condition:
+    known = {field.name for field in fields(audio.Condition)}
+    return audio.Condition(**{name: value for name, value in record.items() if name in known})
+
+
 def _faults(c: audio.Condition, min_duration_s: float, ends_softly: bool) -> Iterable[tuple[str, str, str, str]]:
     """(problem, action, detail, mend) for each fault of a recording; one that makes it useless stands alone."""
     duration = c.samples / audio.SAMPLE_RATE
@@ -57,7 +71,7 @@ def _faults(c: audio.Condition, min_duration_s: float, ends_softly: bool) -> Ite
     elif c.missing > _MISSING_S:
         detail = f"its header promises {duration + c.missing:.2f} s, the file holds {duration:.2f} s"
         yield "truncated", LEFT_OUT, detail, _REPLACE
-    elif c.span <= _SILENT_SPAN:
+    elif c.span <= SILENT_SPAN:
         yield "silent", LEFT_OUT, f"all {duration:.2f} s are silent", _REPLACE
     elif duration < min_duration_s:
         yield "too short", LEFT_OUT, f"{duration * 1000:.0f} ms of speech", "lower --min-duration if you want it"

@@ -6,9 +6,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from emoset_cli import yaml_schema as ys
+from emoset_cli.cite import told
 from emoset_cli.errors import unknown
 from emoset_cli.registry_checks import Places, mistakes_of
+from emoset_cli.registry_schema import REGISTRY
+from emoset_cli.yaml_schema import read_yaml
 from emoset_cli.yaml_tree import refuse
 
 _PACKAGED = Path(__file__).with_name("corpora.yaml")
@@ -21,21 +23,54 @@ class Rule:
     min: float | None = None
     max: float | None = None
     any_of: tuple[str, ...] = ()
+    none_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table beside the audio, joined to the utterances; ``columns`` maps our name to the table's.
+    """A file beside the audio whose rows are joined to the recordings; ``columns`` maps our name to the file's.
 
-    ``key`` is the table's column that holds the file name, with or without extension.
+    ``file`` is a path or glob below the corpus folder (or its parent), or an absolute path; all that match are read in
+    order. ``key`` is the file's column that names a recording, or a template over columns (and ``{table_file}``, the
+    name of the file without extension): ``'{table_file}/dia{Dialogue_ID}_utt{Utterance_ID}'``. It is compared with
+    ``match`` of a recording: ``stem``, ``path`` (below the corpus folder), ``id``, a group or column of an earlier
+    table (``speaker`` too), or a template over these: ``'{split}_sent_emo/{stem}'``.
+
+    ``records`` says where the records of a JSON file lie (``'data.utterances'``, ``*`` for every key); where they lie
+    under keys, these are column ``key``; what is nested has dotted names (``rating.arousal``).
+
+    These names of ours have a meaning: label (a code of ``labels``), speaker, gender, language, text, age, and
+    start_s with end_s, which make each row an utterance of its own cut from the recording. Others are carried, as
+    numbers where all cells are numbers and ``texts`` does not name them.
     """
 
-    file: str
-    encoding: str
-    separator: str
-    decimal: str
-    key: str
-    columns: dict[str, str]
+    file: str = ""
+    format: str = "csv"
+    encoding: str = "utf-8"
+    separator: str = ","
+    decimal: str = "."
+    sheet: str | None = None
+    records: str | None = None
+    line: str | None = None
+    key: str = ""
+    match: str = "stem"
+    columns: dict[str, str] = field(default_factory=dict)
+    texts: tuple[str, ...] = ()
+    optional: bool | None = None
+
+    @property
+    def segments(self) -> bool:
+        """Whether its rows are utterances that lie in longer recordings."""
+        return "start_s" in self.columns and "end_s" in self.columns
+
+    @property
+    def required(self) -> bool:
+        """Whether a recording without a row is a problem: by default where label, speaker or place come from here."""
+        return (
+            self.segments or bool({"label", "speaker"} & set(self.columns))
+            if self.optional is None
+            else not self.optional
+        )
 
 
 @dataclass(frozen=True)
@@ -58,7 +93,9 @@ class Fold:
 
 @dataclass(frozen=True)
 class Published:
-    """A partition that somebody published, by lists of speakers (``folds``) or by a column (``by``, ``values``).
+    """A partition that somebody published, by lists of speakers (``folds``) or by columns (``by``, ``values``).
+
+    ``by`` maps each fold to its column; written as one word it is the column of the only fold, "1".
 
     ``labels`` are those the partition uses; empty means all. ``speakers_cross`` says that the published lists put a
     speaker into several partitions, which is refused without it.
@@ -67,7 +104,7 @@ class Published:
     name: str
     folds: dict[str, Fold]
     labels: tuple[str, ...]
-    by: str | None
+    by: dict[str, str]
     values: dict[str, str]
     speakers_cross: bool
     source: str
@@ -77,8 +114,11 @@ class Published:
 class Corpus:
     """One entry of the registry; what is not known is None or empty, never guessed.
 
-    ``path`` is searched in the posix path of a recording relative to the corpus folder, without extension. ``labels``
-    maps the group ``label`` to our words; ``genders`` maps speakers and, where given, names all of them.
+    ``path`` is searched in the posix path of a recording relative to the corpus folder, without extension; None means
+    that its names are not known. ``speaker`` and ``label`` are templates, for where no one group or column holds them.
+    ``labels`` maps codes to our words, empty means that any word is a label; ``genders`` maps speakers and, where
+    given, names all of them; ``ages`` are in years, at the recording. ``dimensions`` are columns of numbers that are
+    labels too (arousal, valence). ``needs`` says what a user must supply.
     """
 
     key: str
@@ -90,16 +130,24 @@ class Corpus:
     licence: str | None
     access: str | None
     obtain: str | None
+    needs: str | None
     reference: str | None
+    citation: dict[str, str]
     path: str | None
     id: str | None
+    speaker: str | None
+    label: str | None
     labels: dict[str, str]
     genders: dict[str, str]
     gender_codes: dict[str, str]
+    language_codes: dict[str, str]
     speaker_alias: dict[str, str]
+    shares_speakers: tuple[str, ...]
+    ages: dict[str, float]
     where: dict[str, tuple[str, ...]]
     exclude: dict[str, str]
     tables: dict[str, Table]
+    dimensions: tuple[str, ...]
     subsets: dict[str, dict[str, Rule]]
     take: tuple[str, ...]
     count: Count | None
@@ -116,9 +164,9 @@ class Corpus:
 
     @cached_property
     def regex(self) -> re.Pattern[str]:
-        """``path``, compiled; a corpus without ``path`` cannot be prepared, so do not ask it."""
-        assert self.path is not None, f"{self.key} has no path"
-        return re.compile(self.path)
+        """``path``, compiled; a corpus that only its tables tell takes every name."""
+        assert self.path or self.tables, f"{self.key} has neither path nor tables"
+        return re.compile(self.path or ".+")
 
     def language_of(self, speaker: str) -> str:
         """ISO 639-3 code of the language that a speaker speaks in this corpus; "" where that is not known."""
@@ -126,62 +174,13 @@ class Corpus:
         return self.speaker_languages.get(speaker, known)
 
 
-# The schema of an entry; any key may be absent, `registry_checks` says which a merged entry needs.
-_SPEAKERS = ys.list_of(ys.text)
-_FOLD = {"train": _SPEAKERS, "devel": _SPEAKERS, "test": _SPEAKERS}
-_PARTITION = ys.record(
-    **_FOLD,
-    folds=ys.map_of(ys.record(**_FOLD)),
-    labels=ys.list_of(ys.text),
-    by=ys.text,
-    values=ys.map_of(ys.text),
-    speakers_cross=ys.flag,
-    source=ys.text,
-)
-_TABLE = ys.record(
-    file=ys.text,
-    encoding=ys.text,
-    separator=ys.character,
-    decimal=ys.character,
-    key=ys.text,
-    columns=ys.map_of(ys.text),
-)
-_RULE = ys.record(min=ys.number, max=ys.number, any_of=ys.list_of(ys.text))
-_REGISTRY = ys.map_of(
-    ys.record(
-        name=ys.text,
-        language=ys.or_else(ys.text, mapping=ys.map_of(_SPEAKERS)),
-        year=ys.or_null(ys.integer),
-        nature=ys.or_null(ys.text),
-        licence=ys.or_null(ys.text),
-        access=ys.or_null(ys.text),
-        obtain=ys.or_null(ys.text),
-        reference=ys.or_null(ys.text),
-        path=ys.or_null(ys.text),
-        id=ys.or_null(ys.text),
-        labels=ys.map_of(ys.text),
-        speakers=ys.or_null(ys.record(female=_SPEAKERS, male=_SPEAKERS, unknown=_SPEAKERS)),
-        speaker_alias=ys.or_null(ys.map_of(ys.text)),
-        gender=ys.or_null(ys.map_of(ys.text)),
-        where=ys.or_null(ys.map_of(ys.list_of(ys.text))),
-        exclude=ys.or_null(ys.map_of(ys.text)),
-        tables=ys.or_null(ys.map_of(_TABLE)),
-        subsets=ys.or_null(ys.map_of(ys.map_of(_RULE))),
-        take=ys.or_null(ys.list_of(ys.text)),
-        count=ys.or_null(ys.record(utterances=ys.integer, speakers=ys.integer, labels=ys.map_of(ys.integer))),
-        partitions=ys.or_null(ys.map_of(_PARTITION)),
-        default_partition=ys.or_null(ys.text),
-        notes=ys.or_null(ys.list_of(ys.text)),
-        sources=ys.or_null(ys.list_of(ys.text)),
-    )
-)
-_SAME = ("year", "nature", "licence", "access", "obtain", "reference", "path", "id", "default_partition")
-_MAPS = {
-    "labels": "labels",
-    "gender": "gender_codes",
-    "speaker_alias": "speaker_alias",
-    "where": "where",
-    "exclude": "exclude",
+_SAME = (
+    "year", "nature", "licence", "access", "obtain", "needs", "reference", "path", "id", "speaker", "label",
+    "default_partition",
+)  # fmt: skip
+_FORMATS = {"json": "json", "jsonl": "jsonl", "xlsx": "xlsx", "xlsm": "xlsx"}  # by extension; all others are csv
+_MAPS = {"gender": "gender_codes"} | {
+    name: name for name in ("labels", "language_codes", "speaker_alias", "where", "exclude", "ages", "citation")
 }
 
 
@@ -202,7 +201,7 @@ def load_corpora(user_file: Path | None = None) -> dict[str, Corpus]:
     defined: dict[str, list[str]] = {}
     files = [(_builtin_file(), "corpora.yaml"), *([(user_file, str(user_file))] if user_file else [])]
     for file, name in files:
-        values, lines = ys.read_yaml(file, _REGISTRY, name)
+        values, lines = read_yaml(file, REGISTRY, name)
         replaced = {where for where in lines if len(where) == 2}
         places = {where: place for where, place in places.items() if where[:2] not in replaced}
         places |= {where: (name, line) for where, line in lines.items()}
@@ -210,7 +209,7 @@ def load_corpora(user_file: Path | None = None) -> dict[str, Corpus]:
             entries[key] = entries.get(key, {}) | fields
             defined.setdefault(key, []).append(f"{name}, line {lines[key,]}")
     corpora = {key: _build(key, fields, " and ".join(defined[key])) for key, fields in entries.items()}
-    refuse([mistake for key, fields in entries.items() for mistake in mistakes_of(corpora[key], fields, places)])
+    refuse([wrong for key, fields in entries.items() for wrong in mistakes_of(corpora[key], fields, places, corpora)])
     return corpora
 
 
@@ -242,6 +241,7 @@ def _build(key: str, fields: dict[str, Any], where_defined: str) -> Corpus:
     }
     same: dict[str, Any] = {name: given.get(name) for name in _SAME}
     same |= {ours: given.get(name, {}) for name, ours in _MAPS.items()}
+    same["reference"] = same["reference"] or told(same["citation"]) or None
     return Corpus(
         key=key,
         name=given.get("name", key),
@@ -254,6 +254,8 @@ def _build(key: str, fields: dict[str, Any], where_defined: str) -> Corpus:
             for name, rules in given.get("subsets", {}).items()
         },
         take=given.get("take", ()),
+        dimensions=given.get("dimensions", ()),
+        shares_speakers=given.get("shares_speakers", ()),
         count=Count(count.get("utterances"), count.get("speakers"), count.get("labels", {})) if count else None,
         partitions={name: _published(name, partition) for name, partition in given.get("partitions", {}).items()},
         notes=given.get("notes", ()),
@@ -264,11 +266,15 @@ def _build(key: str, fields: dict[str, Any], where_defined: str) -> Corpus:
 
 
 def _table(fields: dict[str, Any]) -> Table:
-    defaults = {"file": "", "encoding": "utf-8", "separator": ",", "decimal": ".", "key": "", "columns": {}}
-    return Table(**{**defaults, **fields})
+    extension = fields.get("file", "").rpartition(".")[2].lower()
+    defaults: dict[str, Any] = {"format": _FORMATS.get(extension, "csv")}
+    if extension == "tsv":
+        defaults["separator"] = "\t"
+    return Table(**(defaults | fields))
 
 
 def _published(name: str, fields: dict[str, Any]) -> Published:
+    by = fields.get("by", {})
     folds = fields.get("folds") or ({"1": fields} if "test" in fields or "devel" in fields else {})
     return Published(
         name=name,
@@ -277,7 +283,7 @@ def _published(name: str, fields: dict[str, Any]) -> Published:
             for fold, lists in folds.items()
         },
         labels=fields.get("labels", ()),
-        by=fields.get("by"),
+        by={"1": by} if isinstance(by, str) else by,
         values=fields.get("values", {}),
         speakers_cross=fields.get("speakers_cross", False),
         source=fields.get("source", ""),

@@ -30,6 +30,12 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> EmosetError:
           mend: did you mean 'emodb'? known: crema-d, emodb
     """
     names = sorted(str(name) for name in known)
-    near = get_close_matches(str(name), names, n=1)
+    near = [other for other in names if _letters(other) == _letters(str(name))]
+    near = near or get_close_matches(str(name), names, n=1)
     hint = f"did you mean '{near[0]}'? " if near else ""
     return EmosetError(f"unknown {kind} '{name}'", f"{hint}known: {', '.join(names) or 'none'}")
+
+
+def _letters(name: str) -> str:
+    """The name without case and punctuation: EMO-DB is nearer to emodb than to emov-db."""
+    return "".join(letter for letter in name.lower() if letter.isalnum())

@@ -1,12 +1,12 @@
 """Label spaces: how the labels of several corpora become labels they share."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from emoset_cli import yaml_schema as ys
-from emoset_cli.errors import EmosetError
+from emoset_cli.errors import EmosetError, unknown
 from emoset_cli.yaml_tree import Mistake, Where, refuse
 
 OWN, COMMON = "own", "common"  # label spaces that need no map
@@ -48,6 +48,66 @@ def map_labels(labels: Iterable[str], space: Space) -> list[str | None]:
         ['high', 'low', None]
     """
     return [space.map.get(label) for label in labels]
+
+
+def relabel(
+    labels: Mapping[str, Sequence[str]], name: str, user_file: Path | None = None
+) -> dict[str, list[str | None]]:
+    """The label of each utterance of each corpus in the label space ``name``; None where it has none: count these.
+
+    Args:
+        labels: corpus -> label of each utterance
+        name: own, common or a space of `spaces`
+        user_file: further spaces
+
+    Raises:
+        EmosetError: if there is no such label space, or the corpora share fewer than two labels
+
+    Example:
+        >>> relabel({"a": ["anger", "calm", "joy"], "b": ["joy", "anger"]}, "common")
+        {'a': ['anger', None, 'joy'], 'b': ['joy', 'anger']}
+    """
+    if name == OWN:
+        return {key: list(words) for key, words in labels.items()}
+    if name == COMMON:
+        shared = set(common_labels([tuple(dict.fromkeys(words)) for words in labels.values()]))
+        return {key: [word if word in shared else None for word in words] for key, words in labels.items()}
+    known = spaces(user_file)
+    if name not in known:
+        raise unknown("label space", name, [OWN, COMMON, *known])
+    return {key: map_labels(words, known[name]) for key, words in labels.items()}
+
+
+def order(name: str, mapped: Mapping[str, Sequence[str | None]], user_file: Path | None = None) -> list[str]:
+    """The labels of a label space in its own order; where it has none, those that occur, in alphabetical order."""
+    known = spaces(user_file)
+    found = {label for labels in mapped.values() for label in labels if label is not None}
+    return list(known[name].labels) if name in known else sorted(found)
+
+
+def left_out(
+    labels: Mapping[str, Sequence[str]], mapped: Mapping[str, Sequence[str | None]], used: Any = None
+) -> dict[str, int]:
+    """Utterances without an entry in a label space, by ``corpus/label``: every tool that leaves labels out names them.
+
+    Args:
+        labels: corpus -> label of each utterance
+        mapped: what `relabel` made of them
+        used: corpus -> which utterances count; all by default
+    """
+    counts: dict[str, int] = {}
+    for key, words in labels.items():
+        counted = [True] * len(words) if used is None else used[key]
+        for word, to, one_used in zip(words, mapped[key], counted, strict=True):
+            if to is None and one_used:
+                counts[f"{key}/{word}"] = counts.get(f"{key}/{word}", 0) + 1
+    return counts
+
+
+def own_file(workspace: Path) -> Path | None:
+    """The user's label spaces: ``label_spaces.yaml`` in the workspace, where there is one."""
+    path = workspace / "label_spaces.yaml"
+    return path if path.is_file() else None
 
 
 def common_labels(labels: Sequence[Iterable[str]]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ class Partition:
 
     ``table`` is a DataFrame indexed by utterance with one column of "train", "devel", "test" or "" (not used) for
     each fold. What a reader of the results must know: ``notes`` say how it was made where that is not plain, ``gaps``
-    which labels a partition lacks, ``leaks`` which equal recordings lie in two of its partitions.
+    which labels a partition lacks, ``leaks`` what lies in two of its partitions (see `emoset_cli.leaks`).
     """
 
     name: str
@@ -50,15 +50,16 @@ def checked(partition: Partition, utterances: Any) -> Partition:
     Raises:
         EmosetError: naming the fold, the partitions and the speakers
     """
-    nobody = utterances["utterance"][utterances["speaker"] == ""]
-    if len(nobody):
-        raise EmosetError(
-            f"{len(nobody)} utterances have no speaker, the first is {nobody.iloc[0]}",
-            "let `path` in the registry name a group `speaker`: partitions are speaker-independent",
-        )
+    if not partition.speakers_cross:
+        refuse_nobody(utterances)
     speakers = (utterances["corpus"] + "/" + utterances["speaker"]).to_numpy()
+    known = (utterances["speaker"] != "").to_numpy()
     labels = utterances["label"].to_numpy()
     gaps = []
+    if not known.all():
+        gaps.append(
+            f"{(~known).sum()} utterances have no speaker: whether speakers are in several partitions cannot be checked"
+        )
     for fold in partition.folds:
         where = partition.table[fold].to_numpy()
         for part in PARTITIONS:
@@ -67,7 +68,7 @@ def checked(partition: Partition, utterances: Any) -> Partition:
                     f"partition {partition.name}, fold {fold}: {part} is empty",
                     "choose another partition or other shares",
                 )
-        shared = _shared(where, speakers)
+        shared = _shared(where[known], speakers[known])
         if shared and not partition.speakers_cross:
             some = ", ".join(f"{speaker} ({' and '.join(parts)})" for speaker, parts in shared[:5])
             raise EmosetError(
@@ -80,7 +81,59 @@ def checked(partition: Partition, utterances: Any) -> Partition:
         for part in PARTITIONS:
             if gap := sorted(everything - set(labels[where == part])):
                 gaps.append(f"fold {fold}: {part} has no {', '.join(gap)}")
-    return replace(partition, gaps=gaps, leaks=find_leaks(partition, utterances))
+    return replace(partition, gaps=gaps)
+
+
+def refuse_nobody(utterances: Any, corpora: Any = None) -> None:
+    """Refuse utterances without a speaker: only an imported or published partition can be used for them.
+
+    Args:
+        utterances: the table
+        corpora: the registry, whose partitions by columns the mend names
+
+    Raises:
+        EmosetError: naming the first such utterance
+    """
+    nobody = utterances[utterances["speaker"] == ""]
+    if len(nobody):
+        entry = (corpora or {}).get(nobody["corpus"].iloc[0])
+        usable = [name for name, published in entry.partitions.items() if published.by] if entry else []
+        raise EmosetError(
+            f"{len(nobody)} utterances have no speaker, the first is {nobody['utterance'].iloc[0]}",
+            f"use --partition {usable[0]}, which came with the corpus: speaker-independent ones cannot be made"
+            if usable
+            else "let `path` or a table in the registry name the speaker: partitions are speaker-independent",
+        )
+
+
+def pooled(partitions: dict[str, Partition]) -> Partition:
+    """The partitions of several corpora put together: each corpus keeps its own, and all train at once.
+
+    Args:
+        partitions: of each corpus, of one fold
+
+    Raises:
+        EmosetError: if one of them has several folds
+    """
+    import pandas as pd
+
+    for key, one in partitions.items():
+        if len(one.folds) > 1:
+            raise EmosetError(
+                f"partition {one.name} of {key} has {len(one.folds)} folds, only single ones can be put together",
+                "choose another one, for example --partition speakers",
+            )
+    names = list(dict.fromkeys(one.name for one in partitions.values()))
+    seeds = {one.seed for one in partitions.values()}
+    return Partition(
+        name=f"pool-{'+'.join(names)}" if len(names) < 4 else "pool",
+        seed=seeds.pop() if len(seeds) == 1 else 0,
+        table=pd.concat([one.table.set_axis(["1"], axis=1) for one in partitions.values()]),
+        source="; ".join(f"{key}: {one.source}" for key, one in partitions.items() if one.source),
+        speakers_cross=any(one.speakers_cross for one in partitions.values()),
+        notes=[f"{key}: partition {one.name}, seed {one.seed}" for key, one in partitions.items()]
+        + [f"{key}: {note}" for key, one in partitions.items() for note in one.notes],
+    )
 
 
 def write_partition(path: Path, partition: Partition, utterances: Any) -> None:
@@ -96,19 +149,6 @@ def _shared(where: Any, speakers: Any) -> list[tuple[str, list[str]]]:
         if part:
             parts.setdefault(speaker, set()).add(part)
     return sorted((speaker, sorted(found)) for speaker, found in parts.items() if len(found) > 1)
-
-
-def find_leaks(partition: Partition, utterances: Any) -> list[str]:
-    """Sentences on recordings with equal samples that lie in two partitions of a fold: test data seen in training."""
-    found = []
-    twins = utterances[utterances["audio"].duplicated(keep=False)]
-    for fold in partition.folds if len(twins) else []:
-        where = partition.table.loc[twins["utterance"], fold].to_numpy()
-        for _, rows in twins.assign(part=where)[where != ""].groupby("audio"):
-            if rows["part"].nunique() > 1:
-                pair = " and ".join(f"{u} ({p})" for u, p in zip(rows["utterance"], rows["part"], strict=True))
-                found.append(f"fold {fold}: the same samples in {pair}")
-    return found
 
 
 def read_partition(path: Path, utterances: Any) -> Partition:

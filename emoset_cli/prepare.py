@@ -1,19 +1,24 @@
 """A corpus folder becomes an utterance table, a problems table and 16 kHz audio in the workspace."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from emoset_cli import audio, manifest, store
+from emoset_cli import audio, levels, manifest, segments, store
 from emoset_cli.checks import against_count, find_identical, judge_audio
 from emoset_cli.corpora import Corpus
 from emoset_cli.errors import EmosetError, unknown
 from emoset_cli.files import digest, read_json, sweep, write_json, write_table, write_text
-from emoset_cli.manifest import LEFT_OUT, Problem
+from emoset_cli.problems import LEFT_OUT, Problem
 
 # Columns of utterances.parquet that come from the audio; those from the name are in `manifest.read_names`.
-AUDIO_COLUMNS = ["native_sample_rate", "channels", "duration_s", "shard", "offset", "samples", "audio"]
+# The last four are told by `levels.columns`.
+AUDIO_COLUMNS = [
+    "native_sample_rate", "channels", "duration_s", "shard", "offset", "samples", "audio",
+    "peak_db", "rms_db", "silence", "clipped",
+]  # fmt: skip
 MIN_DURATION_S = 0.1
 
 
@@ -59,8 +64,6 @@ def prepare_corpus(
     Raises:
         EmosetError: if the folder holds no usable utterance
     """
-    import pandas as pd
-
     source = source.expanduser().resolve()
     folder = corpus_folder(workspace, corpus.key)
     if workspace.resolve().is_relative_to(source):
@@ -68,34 +71,65 @@ def prepare_corpus(
             f"the workspace {workspace} lies inside the corpus folder {source}, which is only read",
             "name a workspace elsewhere: --workspace FOLDER",
         )
-    if not corpus.path:
-        raise EmosetError(f"the registry has no path grammar for {corpus.key}", "add `path` to it in your corpora.yaml")
+    if not corpus.path and not corpus.tables:
+        needs = f"{corpus.needs}: " if corpus.needs else ""
+        raise EmosetError(
+            f"the registry has no path grammar for {corpus.key}",
+            f"{needs}add `path` or `tables` to it in your corpora.yaml, or import a table with `emoset corpora import`",
+        )
     files = manifest.find_audio(source)
     found = manifest.read_names(corpus, source, files)
     if not found.rows:
-        raise EmosetError(
-            f"none of the names in {source} fits {corpus.key} (grammar: {corpus.path})",
-            f"check that the folder holds {corpus.name}; `emoset corpora show {corpus.key}` tells what is expected",
-        )
+        raise _nothing_found(corpus, source, found)
     wanted = {row["path"] for row in found.rows}
     files = [file for file in files if file.path in wanted]
     total(len(files))
     records = store.sync(folder / "audio", source, files, workers, force, progress)
-    rows, problems = judge_audio(corpus, found.rows, records, min_duration_s)
-    rows = [row | _audio_columns(records[row["path"]]) for row in rows]
-    problems = found.problems + problems + find_identical(rows) + against_count(corpus, rows)
+    whole, problems = judge_audio(corpus, [row for row in found.rows if "end_s" not in row], records, min_duration_s)
+    pieces = [row for row in found.rows if "end_s" in row]
+    cut, of_pieces = segments.cut(corpus, pieces, records, folder / "audio", min_duration_s)
+    rows = [row | _audio_columns(records[row["path"]]) for row in whole] + cut
+    rows.sort(key=lambda row: row["utterance"])
+    problems = found.problems + problems + of_pieces + find_identical(rows) + against_count(corpus, rows)
     if not rows:
         raise EmosetError(f"no recording of {corpus.key} in {source} is usable: {problems[0].detail}", problems[0].mend)
-    prepared = Prepared(
-        corpus.key, pd.DataFrame(rows), sorted(problems, key=lambda p: (p.problem, p.path)), found.other
-    )
+    problems.sort(key=lambda problem: (problem.problem, problem.path))
+    prepared = Prepared(corpus.key, _table(corpus, rows), problems, found.other)
     _write(prepared, corpus, source, folder, min_duration_s)
     store.discard_unused(folder / "audio", {record["shard"] for record in records.values()})
     return prepared
 
 
+def _nothing_found(corpus: Corpus, source: Path, found: manifest.Manifest) -> EmosetError:
+    """Why no recording became an utterance: names of another form, or what is wrong with most of them."""
+    kinds = Counter(problem.problem for problem in found.problems)
+    kind = kinds.most_common(1)[0][0] if kinds else ""
+    some = [problem for problem in found.problems if problem.problem == kind]
+    if kind not in {"name not understood", ""}:
+        counts = ", ".join(f"{kind} ({count})" for kind, count in kinds.most_common())
+        problem = f"no recording of {corpus.key} in {source} is usable: {counts}; {some[0].path}: {some[0].detail}"
+        return EmosetError(problem, some[0].mend)
+    names = " and ".join(problem.path for problem in some[:2])
+    return EmosetError(
+        f"none of the names in {source} fits {corpus.key} (grammar: {corpus.path}){f': {names}' if names else ''}",
+        f"check that the folder holds {corpus.name}; `emoset corpora show {corpus.key}` tells what is expected",
+    )
+
+
+def _table(corpus: Corpus, rows: list[dict[str, Any]]) -> Any:
+    """The utterance table; numbers are floats even where none is known."""
+    import pandas as pd
+
+    table = pd.DataFrame(rows).drop(columns="end_s", errors="ignore")
+    numbers = [name for name in ("age", "start_s", *corpus.dimensions) if name in table]
+    return table.astype(dict.fromkeys(numbers, float))
+
+
 def _audio_columns(record: dict[str, Any]) -> dict[str, Any]:
-    return {name: record.get(name) for name in AUDIO_COLUMNS} | {"duration_s": record["samples"] / audio.SAMPLE_RATE}
+    clipped = audio.is_clipped(audio.Condition(peak=record["peak"], at_extreme=record["at_extreme"]))
+    measured = levels.columns(record["peak"], record["rms"], record["dc"], record["silence"], clipped)
+    found = record | measured | {"duration_s": record["samples"] / audio.SAMPLE_RATE}
+    return {name: found.get(name) for name in AUDIO_COLUMNS}
 
 
 def _write(prepared: Prepared, corpus: Corpus, source: Path, folder: Path, min_duration_s: float) -> None:
@@ -133,6 +167,7 @@ def entry_hash(corpus: Corpus) -> str:
     parts = (
         corpus.path, corpus.id, corpus.labels, corpus.genders, corpus.gender_codes, corpus.speaker_alias,
         corpus.languages, corpus.speaker_languages, corpus.where, corpus.exclude, corpus.tables, corpus.subsets,
+        corpus.speaker, corpus.label, corpus.language_codes, corpus.ages, corpus.dimensions,
     )  # fmt: skip
     return digest(repr(parts))
 

@@ -14,9 +14,11 @@ import numpy as np
 from emoset_cli.balance import deal, speaker_features
 from emoset_cli.corpora import Corpus, Published
 from emoset_cli.errors import EmosetError, unknown
-from emoset_cli.partition import PARTITIONS, Partition, checked, read_partition
+from emoset_cli.leaks import with_leaks
+from emoset_cli.partition import PARTITIONS, Partition, checked, read_partition, refuse_nobody
 
 _RATIO = (0.70, 0.15, 0.15)
+_EVERY = 7  # training utterance serves as devel where there are no speakers: about the same share
 _DEVEL_SHARE = 0.15  # of the training speakers, where a protocol names only the test speakers
 
 # What `--partition` takes besides the names of published partitions: word -> what it does.
@@ -46,12 +48,13 @@ def make_partition(spec: str, utterances: Any, corpora: dict[str, Corpus], seed:
             partition = _published(published, utterances)
         else:
             word, _, argument = spec.partition(":")
+            refuse_nobody(utterances, corpora)
             makers: dict[str, Callable[[Any, str, int], Partition]] = {
                 "speakers": _ratio, "loso": _loso, "losgo": _losgo, "folds": _folds, "loco": _leave_out,
                 "lolo": _leave_out,
             }  # fmt: skip
             partition = makers[word](utterances, spec if word in {"loco", "lolo"} else argument, seed)
-    return checked(partition, utterances)
+    return with_leaks(checked(partition, utterances), utterances, corpora)
 
 
 def find_published(spec: str, corpus: Corpus) -> Published | None:
@@ -94,18 +97,19 @@ def _speakers(utterances: Any) -> list[str]:
 
 
 def _published(published: Published, utterances: Any) -> Partition:
-    used = (
-        utterances["label"].isin(published.labels) if published.labels else utterances["label"] == utterances["label"]
-    )
+    used = utterances["label"].isin(published.labels or utterances["label"].unique())
     folds = {}
     notes = []
-    if published.by:
-        if published.by not in utterances:
+    for name, column in published.by.items():
+        if column not in utterances:
             raise EmosetError(
-                f"partition {published.name} needs '{published.by}', which the file names do not hold",
+                f"partition {published.name} needs '{column}', which the file names do not hold",
                 "use another partition, or the release of the corpus that has it",
             )
-        folds["1"] = utterances[published.by].map(published.values).fillna("").astype("str").where(used, "").to_numpy()
+        where = utterances[column].map(published.values).fillna("").astype("str").where(used, "").to_numpy()
+        if "devel" not in where:
+            notes.append(f"fold {name}: no devel is published; {_draw_devel(utterances, where)} serve as devel")
+        folds[name] = where
     for name, fold in published.folds.items():
         devel = fold.devel
         rest = [s for s in _speakers(utterances[used]) if s not in {*fold.test, *fold.devel}]
@@ -118,6 +122,20 @@ def _published(published: Published, utterances: Any) -> Partition:
         folds[name] = np.where(used, _by_speaker(utterances, parts), "")
     table = _table(utterances, folds)
     return Partition(published.name, 0, table, published.source, published.speakers_cross, notes)
+
+
+def _draw_devel(utterances: Any, where: np.ndarray) -> str:
+    """Make 15 % of the training speakers devel in ``where``; every seventh utterance of a label without speakers."""
+    train = where == "train"
+    speakers = [speaker for speaker in _speakers(utterances[train]) if speaker]
+    if len(speakers) > 1 and (utterances["speaker"][train] != "").all():
+        order = _alternating(utterances, speakers)
+        devel = _devel_of(order, 0, len(order))
+        where[train & utterances["speaker"].isin(devel).to_numpy()] = "devel"
+        return f"training speakers {', '.join(devel)}"
+    number = utterances[train].groupby("label").cumcount().to_numpy()
+    where[np.flatnonzero(train)[number % _EVERY == _EVERY - 1]] = "devel"
+    return f"every {_EVERY}th training utterance of each label, without regard to speakers,"
 
 
 def _ratio(utterances: Any, argument: str, seed: int) -> Partition:

@@ -1,8 +1,9 @@
 """YAML read strictly: a file becomes plain values that fit a schema, and each mistake in it is told with its line.
 
-A schema is made of shapes, functions that turn a node into a value or note what is wrong with it: `text`, `character`,
-`integer`, `number`, `flag`, `list_of`, `map_of`, `record`, `or_null`, `or_else`. Unlike plain YAML nothing is converted
-in silence: ``03`` where a speaker id is expected is a mistake, not the number 3, and a key given twice is one too.
+A schema is made of shapes, functions that turn a node into a value or note what is wrong with it: `text`,
+`text_or_number`, `character`, `integer`, `number`, `flag`, `list_of`, `map_of`, `record`, `or_null`, `or_else`. Unlike
+plain YAML nothing is converted in silence: ``03`` where a speaker id is expected is a mistake, not the number 3, and a
+key given twice is one too. Texts are in Unicode's composed form (NFC), as are the names of files that they meet.
 """
 
 import re
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from emoset_cli.yaml_tree import Document, Mistake, Node, Where, read_tree, refuse
 
@@ -43,7 +45,7 @@ def text(document: Document, node: Node, where: Where) -> str | None:
     """A text that is not empty. What YAML takes for a number, a date or a truth value must be quoted."""
     if node.kind == "str":
         if node.value.strip():
-            return str(node.value)
+            return normalize("NFC", node.value)
         document.wrong(node.line, where, "the text is empty", "fill it in or remove the key")
     elif node.kind in {"list", "mapping"}:
         document.wrong(node.line, where, f"{node.told} stands where a text is expected", "write one text")
@@ -53,6 +55,11 @@ def text(document: Document, node: Node, where: Where) -> str | None:
         taken = _KINDS.get(node.kind, node.kind)
         document.wrong(node.line, where, f"{node.value} is {taken} to YAML, not a text", f"quote it: '{node.value}'")
     return None
+
+
+def text_or_number(document: Document, node: Node, where: Where) -> str | None:
+    """A text, or a number in the digits in which it is written: for a year, a volume, a page."""
+    return str(node.value) if node.kind in {"int", "float"} else text(document, node, where)
 
 
 def character(document: Document, node: Node, where: Where) -> str | None:

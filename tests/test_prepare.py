@@ -399,7 +399,7 @@ def test_partition_files(prepare: Callable, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "arguments, code, error",
     [
-        (["nomini=mini"], 1, "error: unknown corpus 'nomini'\n  mend: did you mean 'mini'? known: cafe"),
+        (["nomini=mini"], 1, "error: unknown corpus 'nomini'\n  mend: did you mean 'mini'? known: abc"),
         (["mini"], 1, "error: 'mini' is not CORPUS=FOLDER\n  mend: for example: emoset prepare emodb=mini\n"),
         (["mini="], 1, "error: 'mini=' is not CORPUS=FOLDER\n"),
         (["mini=gone"], 1, "gone is not a folder\n  mend: give the folder that holds the corpus, as in emodb=FOLDER\n"),

@@ -1,10 +1,12 @@
 """``emoset corpora``: the registry, and prepared corpora against it."""
 
 from collections import Counter
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from emoset_cli.cli import exchange, explore, propose
+from emoset_cli.cli import registry as entries
 from emoset_cli.cli.common import (
     DEFAULT_WORKSPACE,
     Json,
@@ -19,6 +21,11 @@ from emoset_cli.cli.common import (
 )
 
 app = typer.Typer(help="List, show and check corpora.\n\nExample: emoset corpora list", no_args_is_help=True)
+app.command("import")(exchange.import_corpus)
+app.command("export")(exchange.export_corpus)
+app.command()(explore.stats)
+app.command()(explore.aggregate)
+app.command()(explore.leaks)
 
 
 @app.command("list")
@@ -52,54 +59,18 @@ def list_corpora(workspace: Workspace = DEFAULT_WORKSPACE, registry: Registry = 
         Column("prepared", "text", "prepared"),
     ]  # fmt: skip
     cells = [
-        [row["key"], row["name"], ", ".join(row["languages"]), row["nature"], len(row["labels"]), row["utterances"],
-         row["speakers"], "yes" if row["prepared"] else None]
+        [row["key"], row["name"], ", ".join(row["languages"]), row["nature"], len(row["labels"]) or None,
+         row["utterances"], row["speakers"], "yes" if row["prepared"] else None]
         for row in rows
     ]  # fmt: skip
     answer(rows, [Table("Registry", heads, cells)], as_json)
 
 
-@app.command()
-def show(
-    key: Annotated[str, typer.Argument(help="corpus")],
-    workspace: Workspace = DEFAULT_WORKSPACE,
-    registry: Registry = None,
-    as_json: Json = False,
-) -> None:
-    """Show everything the registry says of a corpus: labels, speakers, partitions, licence, how to get it.
-
-    Example: emoset corpora show emodb
-    """
-    from emoset_cli.corpora import get_corpus
-    from emoset_cli.report.tables import Column, Table
-
-    corpus = get_corpus(load_registry(registry, workspace), key)
-    value = _facts(corpus)
-    cells = [[name, "\n".join(_lines(fact))] for name, fact in value.items() if fact not in (None, "", [], {})]
-    answer(value, [Table(corpus.name, [Column("", "text", "field"), Column("", "text", "value")], cells)], as_json)
-
-
-def _facts(corpus: Any) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    facts = {name: value for name, value in asdict(corpus).items() if name not in {"key", "name"}}
-    return {"corpus": corpus.key, **facts}
-
-
-def _lines(fact: Any) -> list[str]:
-    if isinstance(fact, dict):
-        return [f"{name}: {_short(value)}" for name, value in fact.items()]
-    if isinstance(fact, list | tuple):
-        return [str(item) for item in fact]
-    return [str(fact)]
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, dict):
-        return "; ".join(f"{name} {_short(item)}" for name, item in value.items() if item not in (None, "", (), {}, []))
-    if isinstance(value, list | tuple):
-        return " ".join(map(str, value))
-    return str(value)
+app.command("show")(entries.show)
+app.command("new")(propose.new)
+app.command("try")(propose.try_entry)
+app.command("cite")(entries.cite)
+app.command("spaces")(entries.spaces)
 
 
 @app.command()

@@ -119,6 +119,11 @@ def _partition(prepared: Any, known: Any, workspace: Path, spec: str, seed: int,
     )
     for line in partition.notes + partition.gaps:
         say(f"note: {prepared.key}: partition {partition.name}, {line}", quiet)
+    if partition.speakers_cross:
+        say(
+            f"WARNING: {prepared.key}: partition {partition.name} is not known to be speaker-independent: "
+            "what a model knows of its training speakers may help it on devel and test"
+        )
     for line in partition.leaks:
         say(f"WARNING: {prepared.key}: LEAK in partition {partition.name}: {line}")
     return facts

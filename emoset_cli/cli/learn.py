@@ -26,6 +26,7 @@ from emoset_cli.cli.common import (
     progress_bar,
     say,
 )
+from emoset_cli.errors import EmosetError
 from emoset_cli.train import BASELINES, NORMALISE
 
 app = typer.Typer(help="Train a model; write a run folder.\n\nExample: emoset train svm -t emodb", no_args_is_help=True)
@@ -59,6 +60,16 @@ Space = Annotated[
     str, typer.Option("--labels", help="label space: own, common, arousal, valence, three-class, three-class-parry")
 ]
 Subset = Annotated[str, typer.Option("--subset", help="named filter of the registry, such as emonet494 of emodb")]
+Aggregate = Annotated[
+    bool,
+    typer.Option(
+        "--aggregate",
+        help="cut each label of the label space to the rarest one, in each corpus and partition (test too), as EmoNet",
+    ),
+]
+Pool = Annotated[
+    bool, typer.Option("--pool", help="one run for all corpora, each with its own partition; needs a label space")
+]
 Norm = Annotated[Normalise, typer.Option("--normalise", help="; ".join(f"{k}: {v}" for k, v in NORMALISE.items()))]
 Weight = Annotated[ClassWeight, typer.Option("--class-weight", help="balanced: rare labels weigh more in the loss")]
 
@@ -72,6 +83,8 @@ def _command(model: str) -> Callable[..., None]:
         partition: Split = "",
         labels: Space = "own",
         subset: Subset = "",
+        aggregate: Aggregate = False,
+        pool: Pool = False,
         normalise: Norm = Normalise.train,
         class_weight: Weight = ClassWeight.none,
         seed: Seed = 0,
@@ -86,7 +99,7 @@ def _command(model: str) -> Callable[..., None]:
 
         weight = None if class_weight is ClassWeight.none else class_weight.value
         options = Options(model, normalise.value, weight, seed)
-        data = _Data(feature, partition, labels, subset, workspace, registry)
+        data = _Data(feature, partition, labels, subset, aggregate, pool, workspace, registry)
         _train(task, data, options, workers, force, as_json, quiet)
 
     return train
@@ -104,6 +117,8 @@ class _Data:
     partition: str
     labels: str
     subset: str
+    aggregate: bool
+    pool: bool
     workspace: Path
     registry: Path | None
 
@@ -117,7 +132,12 @@ def _train(
     known = load_registry(data.registry, data.workspace)
     name = find_feature(data.feature)
     keys = chosen_corpora(task, data.workspace)
-    together = data.partition in {"loco", "lolo"}
+    across = data.partition in {"loco", "lolo"}
+    if across and data.pool:
+        raise EmosetError(
+            f"--pool keeps each corpus's own partition, {data.partition} divides by corpus or language", "leave one out"
+        )
+    together = across or data.pool
     planned, well = each(
         [keys] if together else [[key] for key in keys], lambda group: _plan(group, data, name, options, known, quiet)
     )
@@ -141,17 +161,23 @@ def _plan(group: list[str], data: _Data, feature: str, options: Any, known: Any,
     from emoset_cli.train.baseline import plan_run
     from emoset_cli.train.task import build_task
 
-    spec, seed = _partition_of(group[0], data.partition, options.seed, data.workspace, known)
-    task = build_task(data.workspace, group, known, feature, spec, seed, data.labels, data.subset)
+    own = {key: partition_of(key, data.partition, options.seed, data.workspace, known) for key in group}
+    spec, seed = own[group[0]]
+    draw = options.seed if data.aggregate else None
+    pool = own if data.pool else None
+    task = build_task(data.workspace, group, known, feature, spec, seed, data.labels, data.subset, pool, draw)
     for left, count in task.left_out.items():
         say(f"note: {left} has no entry in label space {data.labels}: {count} utterances left out", quiet)
     for leak in task.partition.leaks:
         say(f"WARNING: {', '.join(group)}: LEAK in partition {task.partition.name}: {leak}")
+    if data.aggregate:
+        before, after = (sum(sum(getattr(cut, at).values()) for cut in task.cuts) for at in ("before", "after"))
+        say(f"note: {', '.join(group)}: aggregated, {after} of {before} places in folds kept, in test too", quiet)
     entries = {key: entry_hash(known[key]) for key in group}
-    return plan_run(data.workspace, task, options, settings(feature), entries, data.labels, data.subset)
+    return plan_run(data.workspace, task, options, settings(feature), entries, data.labels, data.subset, draw)
 
 
-def _partition_of(key: str, spec: str, seed: int, workspace: Path, known: Any) -> tuple[str, int]:
+def partition_of(key: str, spec: str, seed: int, workspace: Path, known: Any) -> tuple[str, int]:
     """The partition asked for, else the one `prepare` wrote for the corpus, with its seed."""
     from emoset_cli.corpora import get_corpus
     from emoset_cli.files import read_json

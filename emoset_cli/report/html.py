@@ -4,19 +4,18 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
 
 from emoset_cli import files
 from emoset_cli.report import plots
+from emoset_cli.report.page import render
 from emoset_cli.report.tables import (
     Column,
     Table,
     comparison_table,
     corpora_table,
     in_order,
-    percent,
     recall_table,
     results_table,
     slug,
@@ -117,14 +116,11 @@ def _page(
     figures: dict[str, str],
     command: str,
 ) -> str:
-    from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"percent": percent, "breaks": _breaks}
-    template = environment.from_string(resources("emoset_cli.report").joinpath("report.html.j2").read_text("utf-8"))
     names = [score["run"] for score in scores]
-    return template.render(
+    return render(
+        "report.html.j2",
         title=", ".join(dict.fromkeys(corpus for score in scores for corpus in score["corpora"])),
         version=next((str(run.config["emoset"]) for run in runs if "emoset" in run.config), ""),
         headlines=_headlines(scores),
@@ -135,7 +131,7 @@ def _page(
             _run_view(run, score, scores, figures, i) for i, (run, score) in enumerate(zip(runs, scores, strict=True))
         ],
         comparisons=[comparison_table(one) for one in comparisons],
-        problems=_problem_tables(problems),
+        problems=problem_tables(problems),
         problem_count=len(problems),
         shown_problems=_SHOWN_PROBLEMS,
         command=command or f"emoset evaluate {shlex.join(names)}",
@@ -206,13 +202,6 @@ def _settings(config: dict[str, Any]) -> list[tuple[str, str]]:
     return [(str(name).replace("_", " "), _words(value)) for name, value in settings if value not in (None, "", {}, [])]
 
 
-def _breaks(name: str) -> Any:
-    """The name, escaped, with places where a line may break: the names of runs are long."""
-    from markupsafe import Markup, escape
-
-    return Markup(re.sub(r"([_+])", r"\1<wbr>", str(escape(name))))
-
-
 def _words(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {_words(inner)}" for key, inner in value.items())
@@ -237,7 +226,7 @@ def _chosen_table(chosen: dict[str, Any]) -> Table | None:
     return Table("Chosen on devel", columns, rows) if rows else None
 
 
-def _problem_tables(problems: list[dict[str, Any]]) -> list[Table]:
+def problem_tables(problems: list[dict[str, Any]]) -> list[Table]:
     """Problems counted by kind, then one by one."""
     if not problems:
         return []

@@ -1,67 +1,17 @@
-"""Plots as SVG text: drawn in a millisecond, sharp at any size, complete in itself.
+"""Plots of results as SVG text: drawn in a millisecond, sharp at any size, complete in itself (see `svg`)."""
 
-Every element carries its light colour as an attribute, so a saved file works in a paper and in converters that know
-no CSS, and a class (``ink``, ``soft``, ``line``), by which a page may re-colour it in the dark. Colours are Okabe and
-Ito's, told apart by the colour-blind; where colour means something, shape or place says it too.
-
-Source:
-    Okabe and Ito 2008, Color Universal Design.
-"""
-
-from collections.abc import Iterable, Sequence
-from html import escape
+from collections.abc import Sequence
 from typing import Any
 
-INK, SOFT, LINE = "#1b2530", "#667281", "#d9dee4"
-BLUE, VERMILION, AMBER, GREY = "#0072b2", "#d55e00", "#e69f00", "#8a94a0"
-GENDERS = {"female": AMBER, "male": BLUE}
-_FONT = "-apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
-
-
-def _svg(width: float, height: float, title: str, parts: Iterable[str]) -> str:
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
-        f'height="{height:.0f}" role="img" font-family="{_FONT}" font-size="12"><title>{escape(title)}</title>'
-        + "".join(parts)
-        + "</svg>"
-    )
-
-
-def _text(x: float, y: float, text: str, tone: str = "ink", anchor: str = "start", **more: Any) -> str:
-    fill = {"ink": INK, "soft": SOFT, "white": "#fff"}[tone]
-    extra = "".join(f' {name.replace("_", "-")}="{value}"' for name, value in more.items())
-    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{extra}'
-    return f'<text class="{tone}" fill="{fill}" {place}>{escape(text)}</text>'
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, tone: str = "line", dash: str = "", width: float = 1) -> str:
-    stroke = {"ink": INK, "soft": SOFT, "line": LINE}[tone]
-    dashes = f' stroke-dasharray="{dash}"' if dash else ""
-    return (
-        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{tone}-stroke" stroke="{stroke}" '
-        f'stroke-width="{width}"{dashes}/>'
-    )
-
-
-def _rect(x: float, y: float, width: float, height: float, fill: str, opacity: float = 1, radius: float = 2) -> str:
-    return (
-        f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 0):.1f}" height="{height:.1f}" rx="{radius}" '
-        f'fill="{fill}" fill-opacity="{opacity:.2f}"/>'
-    )
-
-
-def _tip(text: str, parts: str) -> str:
-    """``parts`` with a tooltip."""
-    return f"<g><title>{escape(text)}</title>{parts}</g>"
-
-
-def _short(text: str, length: int = 16) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
-
-
-def _room(names: Iterable[str], size: float = 12) -> float:
-    """Width in px that the longest name takes, guessed from its letters."""
-    return max((len(_short(name)) for name in names), default=0) * size * 0.58
+from emoset_cli.report.svg import BLUE, GREY, VERMILION
+from emoset_cli.report.svg import line as _line
+from emoset_cli.report.svg import mark as _mark
+from emoset_cli.report.svg import rect as _rect
+from emoset_cli.report.svg import room as _room
+from emoset_cli.report.svg import short as _short
+from emoset_cli.report.svg import svg as _svg
+from emoset_cli.report.svg import text as _text
+from emoset_cli.report.svg import tip as _tip
 
 
 def confusion_plot(confusion: dict[str, Any], title: str) -> str:
@@ -179,13 +129,6 @@ def speaker_plot(speakers: dict[str, dict[str, Any]], uar: float, chance: float,
     slant = any(len(speaker) * 7 > step for speaker in speakers)
     below = 16 + (_room([_short(name, 12) for name in speakers], 10.5) * 0.8 if slant else 4) if names else 8
     return _svg(left + width + 52, top + height + below, title, parts)
-
-
-def _mark(x: float, y: float, gender: str, radius: float) -> str:
-    fill = GENDERS.get(gender, GREY)
-    if gender == "male":
-        return _rect(x - radius * 0.9, y - radius * 0.9, radius * 1.8, radius * 1.8, fill, 1, 1)
-    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{fill}"/>'
 
 
 def _gender_key(x: float, genders: Sequence[str], count: int) -> str:

@@ -79,7 +79,7 @@ def _score_partition(rows: Any, labels: list[str], partition: str) -> dict[str, 
     return {
         "how": how,
         "n": len(once),
-        "n_speakers": int(once["speaker"].nunique()),
+        "n_speakers": int(once.loc[once["speaker"] != "", "speaker"].nunique()),
         "labels": occurring,
         "chance": float(metrics.chance(occurring)),
         "uar": {"value": main["uar"], **intervals["uar"]},
@@ -122,7 +122,10 @@ def _intervals(rows: Any, labels: list[str], how: str) -> dict[str, dict[str, An
     if how == MEAN:
         note = "mean over folds in which utterances recur: no interval"
         return {key: {"low": None, "high": None, "note": note} for key in ("uar", "wa")}
-    speakers = stats.speaker_bootstrap(*_columns(rows), rows["speaker"].tolist(), labels)
+    if (rows["speaker"] == "").any():
+        speakers = stats.Interval(None, None, "no interval: the speakers are not known")
+    else:
+        speakers = stats.speaker_bootstrap(*_columns(rows), rows["speaker"].tolist(), labels)
     wilson = stats.wilson(int(rows["correct"].sum()), len(rows))
     return {
         name: {"low": finite(interval.low), "high": finite(interval.high), "note": interval.note or ""}

@@ -123,6 +123,11 @@ def points(value: float) -> str:
     return f"{100 * value:+.1f}".replace("-", "−")
 
 
+def decibels(value: float) -> str:
+    """One decimal with a true minus; nothing is −0.0."""
+    return f"{round(value, 1) + 0.0:.1f}".replace("-", "−")
+
+
 def p_value(value: float) -> str:
     """``0.034``; below a thousandth ``< .001``."""
     return "< .001" if value < 0.001 else f"{value:.3f}"
@@ -137,11 +142,14 @@ KINDS = {
     "percent": Kind(_interval(percent), _ENDS),
     "percents": Kind(lambda value: f"{percent(value['a'])} → {percent(value['b'])}", _PAIR),
     "counts": Kind(lambda value: f"{value['a']:,} / {value['b']:,}", _PAIR),
+    "cut": Kind(lambda value: f"{value['before']:,} → {value['after']:,}", ("before", "after")),
     "points": Kind(_interval(points), _ENDS),
     "ratio": Kind(_interval(lambda value: f"{value:.2f}"), _ENDS),
     "spread": Kind(lambda value: f"{percent(value['mean'])} ± {percent(value['sd'])}", _SPREAD),
     "seconds": Kind(lambda value: f"{value['mean']:.2f} ± {value['sd']:.2f}", _SPREAD),
     "hours": Kind(lambda value: f"{value:.2f}"),
+    "duration": Kind(lambda value: f"{value:.2f}"),
+    "decibels": Kind(_interval(decibels), _ENDS),
     "p": Kind(p_value),
 }
 
@@ -266,7 +274,7 @@ def corpora_table(rows: Sequence[dict[str, Any]]) -> Table:
     ]  # fmt: skip
     cells = [
         [row["corpus"], row["utterances"], len(row["labels"]),
-         f"{row['speakers']} ({row['female']}/{row['male']})", row["language"], row["duration_s"], row["total_h"]]
+         f"{row['speakers'] or 'unknown'} ({row['female']}/{row['male']})", row["language"], row["duration_s"], row["total_h"]]
         for row in rows
     ]  # fmt: skip
     return Table("Corpora", columns, cells)
@@ -276,7 +284,7 @@ def corpora_rows(utterances: Any) -> list[dict[str, Any]]:
     """What `corpora_table` and the overview plot show of a table of utterances (a DataFrame).
 
     ``labels`` counts utterances by label, ``duration_s`` has mean and standard deviation; speakers of unknown
-    gender count as neither female nor male.
+    gender count as neither female nor male, and utterances of unknown speakers count as of none.
     """
     rows = []
     for corpus, part in utterances.groupby("corpus", sort=True):
@@ -286,7 +294,7 @@ def corpora_rows(utterances: Any) -> list[dict[str, Any]]:
             "corpus": str(corpus),
             "utterances": len(part),
             "labels": {str(label): int(count) for label, count in sorted(part["label"].value_counts().items())},
-            "speakers": int(part["speaker"].nunique()),
+            "speakers": int(part.loc[part["speaker"] != "", "speaker"].nunique()),
             "female": int((gender == "female").sum()),
             "male": int((gender == "male").sum()),
             "language": ", ".join(sorted(set(map(str, part["language"])))),

@@ -7,7 +7,7 @@ that has none. The folds of all runs asked for are one list of jobs for all core
 import json
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,7 @@ def plan_run(
     entries: dict[str, str],
     space: str,
     subset: str,
+    aggregate: int | None = None,
 ) -> Planned:
     """Settle the settings and with them the folder of a run.
 
@@ -78,10 +79,16 @@ def plan_run(
         entries: hash of each corpus's registry entry
         space: label space
         subset: named filter, or ""
+        aggregate: seed of aggregation, None without it
 
     Raises:
-        EmosetError: if a fold has a single label to train on
+        EmosetError: if a fold has a single label to train on, or speakers that are not known shall be normalised
     """
+    if options.normalise == "speaker" and (nobody := int((task.utterances["speaker"] == "").sum())):
+        raise EmosetError(
+            f"{nobody} utterances have no speaker: they cannot be normalised by speaker",
+            "--normalise train or --normalise corpus",
+        )
     split = task.partition
     for fold in split.folds:
         if len(taught := set(task.truth[split.members(fold, "train")])) < 2:
@@ -103,7 +110,10 @@ def plan_run(
         "data": task.data,
         "entries": entries,
     }
-    words = _words(task, options, feature["feature"], [space if space != "own" else "", subset])
+    settings |= {"aggregate": f"labels cut to the rarest, seed {aggregate}"} if aggregate is not None else {}
+    settings |= {"label_map": task.label_map} if task.label_map else {}
+    further = [space if space != "own" else "", subset, "aggregate" if aggregate is not None else ""]
+    words = _words(task, options, feature["feature"], further)
     return Planned(runs.run_folder(workspace, words, settings), settings, task, options)
 
 
@@ -321,6 +331,7 @@ def _config(run: Planned, folds: dict[str, Any]) -> dict[str, Any]:
             "leaks": split.leaks,
         },
         "left_out": run.task.left_out,
+        **({"cuts": [asdict(cut) for cut in run.task.cuts]} if run.task.cuts else {}),
         "counts": counts,
         "chosen": chosen,
         "not_converged": stuck,

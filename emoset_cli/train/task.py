@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from emoset_cli import labels as label_spaces
+from emoset_cli.aggregate import Cut, balance
 from emoset_cli.corpora import Corpus, Rule, get_corpus
 from emoset_cli.errors import EmosetError, unknown
 from emoset_cli.feature_store import load
-from emoset_cli.partition import Partition, checked
+from emoset_cli.leaks import with_leaks
+from emoset_cli.partition import Partition, checked, pooled
 from emoset_cli.prepare import data_hash, read_utterances
 from emoset_cli.protocols import make_partition
 
@@ -20,7 +22,8 @@ class Task:
     """What a model is trained and tested on; row i of every part is the same utterance.
 
     ``features`` is float32 ``(utterances, features)``, ``truth`` holds labels of the label space,
-    ``left_out`` counts what the label space has no entry for, per corpus and label.
+    ``left_out`` counts what the label space has no entry for, per corpus and label. ``cuts`` are the counts before and
+    after aggregation, empty without it. ``label_map`` is the user's own label space, empty for one of ours.
     """
 
     corpora: list[str]
@@ -32,6 +35,8 @@ class Task:
     labels: dict[str, list[str]]
     left_out: dict[str, int]
     data: dict[str, str] = field(default_factory=dict)
+    cuts: list[Cut] = field(default_factory=list)
+    label_map: dict[str, str] = field(default_factory=dict)
 
 
 def build_task(
@@ -43,18 +48,22 @@ def build_task(
     seed: int = 0,
     space: str = "own",
     subset: str = "",
+    pool: dict[str, tuple[str, int]] | None = None,
+    aggregate: int | None = None,
 ) -> Task:
     """Load what is needed to train on ``keys``; the partition is made on whole corpora, then cut to what is used.
 
     Args:
         workspace: holds the prepared corpora and features
-        keys: corpora; several only for a partition across corpora (loco, lolo)
+        keys: corpora; several only for a partition across corpora (loco, lolo) or with ``pool``
         registry: entries by key
         feature: full name of the feature set
         partition: specification, see `emoset_cli.partition`
         seed: of random partitions
         space: name of a label space
         subset: named filter of the registry, such as ``emonet494`` of emodb
+        pool: specification and seed of each corpus's own partition; put together they replace ``partition``
+        aggregate: seed with which labels are cut to the rarest one, see `emoset_cli.aggregate`; None keeps all
 
     Raises:
         EmosetError: if something was not prepared or extracted, names nothing, or leaves fewer than two labels
@@ -63,23 +72,34 @@ def build_task(
 
     tables = {key: read_utterances(workspace, key, get_corpus(registry, key)) for key in keys}
     whole = pd.concat(tables.values(), ignore_index=True)
-    split = make_partition(partition, whole, registry, seed)
-    mapped = _mapped(tables, space)
-    used = np.concatenate([_in_subset(tables[key], registry[key], subset) for key in keys])
-    left_out: dict[str, int] = {}
-    for key, label, target, kept in zip(whole["corpus"], whole["label"], mapped, used, strict=True):
-        if kept and target is None:
-            left_out[f"{key}/{label}"] = left_out.get(f"{key}/{label}", 0) + 1
-    used &= np.array([target is not None for target in mapped])
+    if pool:
+        own_splits = {key: make_partition(spec, tables[key], registry, of) for key, (spec, of) in pool.items()}
+        split = pooled(own_splits)
+    else:
+        split = make_partition(partition, whole, registry, seed)
+    _refuse_own(keys, space, across=not pool, aggregate=aggregate is not None)
+    own = {key: table["label"].tolist() for key, table in tables.items()}
+    user_file = label_spaces.own_file(workspace)
+    mapped = label_spaces.relabel(own, space, user_file)
+    kept = {key: _in_subset(tables[key], registry[key], subset) for key in keys}
+    targets = np.array([target for key in keys for target in mapped[key]], dtype=object)
+    used = np.concatenate([kept[key] for key in keys]) & np.array([target is not None for target in targets])
     if not used.any():
         raise EmosetError(f"no utterance is left in label space {space}", "choose another --labels")
-    utterances = whole[used].reset_index(drop=True)
-    truth = np.array([target for target, kept in zip(mapped, used, strict=True) if kept], dtype=str)
-    cut = checked(replace(split, table=split.table[used]), utterances.assign(label=truth))
+    cut = replace(split, table=split.table[used])
+    cuts: list[Cut] = []
+    if aggregate is not None:
+        cut, cuts = balance(cut, whole[used], targets[used], aggregate)
+        drawn = (cut.table != "").any(axis=1).to_numpy()
+        used[used] = drawn
+        cut = replace(cut, table=cut.table[drawn])
+    utterances, truth = whole[used].reset_index(drop=True), targets[used].astype(str)
+    cut = with_leaks(checked(cut, utterances.assign(label=truth)), utterances, registry)
     if len(set(truth)) < 2:
         raise EmosetError(f"all utterances are labelled {truth[0]}", "a classifier needs two labels: add corpora")
     loaded = [load(workspace, feature, key, rows) for key, rows in utterances.groupby("corpus", sort=False)]
-    names = {key: _names(truth[(utterances["corpus"] == key).to_numpy()], registry[key], space) for key in keys}
+    spaces = label_spaces.spaces(user_file)
+    by_corpus = {key: truth[(utterances["corpus"] == key).to_numpy()] for key in keys}
     return Task(
         corpora=list(keys),
         utterances=utterances,
@@ -87,36 +107,31 @@ def build_task(
         columns=loaded[0][0],
         features=np.concatenate([values for _, values in loaded]),
         partition=cut,
-        labels=names,
-        left_out=left_out,
+        labels={
+            key: list(spaces[space].labels) if space in spaces else _names(by_corpus[key], registry[key])
+            for key in keys
+        },
+        left_out=label_spaces.left_out(own, mapped, kept),
         data={key: data_hash(table) for key, table in tables.items()},
+        cuts=cuts,
+        label_map=spaces[space].map if space in spaces and space not in label_spaces.spaces() else {},
     )
 
 
-def _names(truth: np.ndarray, corpus: Corpus, space: str) -> list[str]:
-    """The labels of a corpus that occur, in registry order; all labels of a label space, whichever occur."""
-    if space not in {"own", "common"}:
-        return list(label_spaces.spaces()[space].labels)
-    return [label for label in corpus.label_names if label in set(truth)]
+def _refuse_own(keys: list[str], space: str, across: bool, aggregate: bool) -> None:
+    """Refuse the corpora's own words where labels must be shared."""
+    if space != label_spaces.OWN or (len(keys) == 1 and not aggregate):
+        return
+    why = "this partition tests across corpora" if across else "they are trained together"
+    problem = f"the corpora {', '.join(keys)} have different labels, and {why}"
+    if len(keys) == 1:
+        problem = f"there is nothing to aggregate in {keys[0]}'s own labels"
+    raise EmosetError(problem, "name a label space they share, for example --labels three-class or --labels common")
 
 
-def _mapped(tables: dict[str, Any], space: str) -> list[str | None]:
-    own = [label for table in tables.values() for label in table["label"]]
-    if space == "own":
-        if len(tables) > 1:
-            raise EmosetError(
-                f"the corpora {', '.join(tables)} have different labels, and this partition tests across corpora",
-                "name a label space they share, for example --labels three-class or --labels common",
-            )
-        return list(own)
-    if space == "common":
-        shared = label_spaces.common_labels([tuple(table["label"].unique()) for table in tables.values()])
-        return [label if label in shared else None for label in own]
-    known = label_spaces.spaces()
-    if space not in known:
-        raise unknown("label space", space, ["own", "common", *known])
-    mapped: list[str | None] = label_spaces.map_labels(own, known[space])
-    return mapped
+def _names(truth: np.ndarray, corpus: Corpus) -> list[str]:
+    """The labels of a corpus that occur, in registry order."""
+    return [label for label in corpus.label_names or sorted(set(truth)) if label in set(truth)]
 
 
 def _in_subset(table: Any, corpus: Corpus, subset: str) -> np.ndarray:
@@ -143,6 +158,8 @@ def _fits(values: Any, rule: Rule) -> np.ndarray:
     fits = np.ones(len(values), bool)
     if rule.any_of:
         fits &= values.isin(rule.any_of).to_numpy()
+    if rule.none_of:
+        fits &= ~values.isin(["", *rule.none_of]).to_numpy() & values.notna().to_numpy()
     if rule.min is not None or rule.max is not None:
         numbers = pd.to_numeric(values, errors="coerce").to_numpy(float)
         low = -np.inf if rule.min is None else rule.min
