@@ -197,9 +197,8 @@ def aggregate(
     facts = _cut_facts(cuts)
     write_table(path, lambda aside: drawn.to_parquet(aside, index=False))
     write_json(path.with_suffix(".json"), made | {"cuts": facts, "left_out": left})
-    for space, counts in left.items():
-        for label, count in counts.items():
-            say(f"note: {label} has no entry in label space {space}: {count} utterances left out", quiet)
+    for space, label, count in ((space, *pair) for space, counts in left.items() for pair in counts.items()):
+        say(f"note: {label} has no entry in label space {space}: {count} utterances left out", quiet)
     say(f"aggregated: {path}", quiet)
     answer({"table": str(path), **made, "cuts": facts, "left_out": left}, _cut_tables(cuts, left, orders), as_json)
 

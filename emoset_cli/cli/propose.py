@@ -149,8 +149,13 @@ def _groups(proposal: Any) -> Any:
 def _described(proposal: Any) -> list[dict[str, Any]]:
     sure = proposal.judgement.sure if proposal.judgement else {}
     return [
-        {"group": name, "confidence": sure.get(name), "values": len(span.counts), "examples": sorted(span.counts)[:6]}
-        for name, span in proposal.fields
+        {
+            "group": name,
+            "confidence": sure.get(name),
+            "values": len(proposal.counts[name]),
+            "examples": sorted(proposal.counts[name])[:6],
+        }
+        for name, _ in proposal.fields
     ]
 
 

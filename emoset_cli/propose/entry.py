@@ -11,7 +11,8 @@ from typing import Any
 
 from emoset_cli.propose import tables
 from emoset_cli.propose.proposal import Proposal, codes
-from emoset_cli.propose.roles import Span
+from emoset_cli.propose.spans import Span
+from emoset_cli.propose.words import GENDERS
 
 _EXAMPLES = 6
 _MOST_CODES = 200
@@ -86,6 +87,8 @@ def _path(proposal: Proposal) -> list[str]:
         lines += _comment(f"path fits {share}. Its groups:")
         for name, span in proposal.fields:
             lines += _group(proposal, name, span)
+        for name in [name for name in proposal.counts if name.startswith("folder")]:
+            lines += _comment(f"  {name}: {told(proposal.counts[name])}; without it names repeat")
         if "speaker" not in dict(proposal.fields):
             lines += _comment("  speaker  NOT FOUND: without one, no partition by speakers is possible")
     for shape, count, example in proposal.forms:
@@ -100,17 +103,19 @@ def _path(proposal: Proposal) -> list[str]:
 def _group(proposal: Proposal, name: str, span: Span) -> list[str]:
     assert proposal.judgement
     sure = proposal.judgement.sure.get(name)
-    lines = _comment(f"  {name}{f' ({sure})' if sure else ''}: {told(span.counts)}")
+    lines = _comment(f"  {name}{f' ({sure})' if sure else ''}: {told(proposal.counts[name])}")
     for other in proposal.judgement.others.get(name, []) if sure != "sure" else []:
-        lines += _comment(f"    or is {name} {place(proposal, other)}: {told(other.counts)}?")
+        lines += _comment(f"    or is {name} {_place(proposal, other)}?")
     return lines
 
 
-def place(proposal: Proposal, span: Span) -> str:
-    """Where a field stands, in words."""
-    named = next((name for name, other in proposal.fields if other == span), "")
+def _place(proposal: Proposal, span: Span) -> str:
+    """A field in words: the group that it is now, or where it stands."""
+    if named := next((name for name, other in proposal.fields if other == span), ""):
+        return f"what is now '{named}'"
     where = {0: "in the name", 1: "in the folder"}.get(span.level, "in the folders above")
-    return f"what is now '{named}'" if named else where
+    values = sorted(span.counts)
+    return f"{where}: {', '.join(map(shown, values[:_EXAMPLES]))}{', ...' if len(values) > _EXAMPLES else ''}"
 
 
 def told(counts: Counter[str]) -> str:
@@ -123,14 +128,11 @@ def told(counts: Counter[str]) -> str:
 
 
 def _gender(proposal: Proposal) -> list[str]:
-    from emoset_cli.propose.words import GENDERS
-
     if not proposal.path or "(?P<gender>" not in proposal.path or proposal.judgement is None:
         return []
-    spans = list(proposal.judgement.roles.values())
-    part = next(span.parts[span.gender] for span in spans if span.gender is not None) if any(
-        span.gender is not None for span in spans
-    ) else proposal.judgement.roles["gender"].parts[0]  # fmt: skip
+    roles = proposal.judgement.roles
+    nested = [span.parts[span.gender] for span in roles.values() if span.gender is not None]
+    part = nested[0] if nested else roles["gender"].parts[0]
     pairs = (f"{quoted(code)}: {GENDERS[code.lower()]}" for code in sorted(set(part.values)))
     return ["  gender: {" + ", ".join(pairs) + "}"]
 

@@ -7,12 +7,13 @@ from pathlib import Path
 from unicodedata import normalize
 
 from emoset_cli.manifest import find_audio
-from emoset_cli.propose.roles import Judgement, Span, judge, literal_path
+from emoset_cli.propose.roles import Judgement, judge, literal_path
 from emoset_cli.propose.shapes import form_of, outline, take_apart
+from emoset_cli.propose.spans import Span
 from emoset_cli.propose.tables import Found, find, match_speakers, read
 from emoset_cli.propose.words import suggestions
 
-_SHOWN = 5  # names that are not explained
+_SHOWN = 5  # forms of names that are not explained
 _BLANKS = re.compile(r"\s*/\s*")
 
 
@@ -21,7 +22,8 @@ class Proposal:
     """What is proposed for a folder.
 
     ``path`` is None where a table tells all. ``explained`` counts the names that it fits, ``forms`` the forms of the
-    others (outline, number, an example), ``odd`` those that are not UTF-8. ``labels`` counts the files of each code.
+    others (outline, number, an example), ``odd`` those that are not UTF-8. ``counts`` are those of the values of each
+    group of the path, ``labels`` of the label codes.
     """
 
     folder: Path
@@ -29,8 +31,8 @@ class Proposal:
     path: str | None
     judgement: Judgement | None
     explained: int
-    unexplained: list[str]
     forms: list[tuple[str, int, str]]
+    counts: dict[str, Counter[str]]
     labels: Counter[str]
     speakers: Counter[str]
     tables: list[Found] = field(default_factory=list)
@@ -71,12 +73,18 @@ def propose(folder: Path) -> Proposal:
     if readable:
         judgement = judge(take_apart([stem for stem in readable if form_of(stem) == dominant]), given)
         path = _path(judgement, given, readable)
-    search = re.compile(path or ".+").search
-    matches = [(stem, search(stem)) for stem in readable]
+    matches = _search(path, readable)
+    while path and judgement and _repeats(matches) and judgement.folders < len(judgement.form.levels) - 1:
+        judgement.folders += 1
+        path = _path(judgement, given, readable)
+        matches = _search(path, readable)
     rest = [stem for stem, match in matches if not match]
+    counts = {group: _counted(matches, group) for group in re.compile(path or "").groupindex}
+    none: Counter[str] = Counter()
+    labels, speakers = counts.get("label", none), counts.get("speaker", none)
     proposal = Proposal(
-        folder, len(files), path, judgement, len(readable) - len(rest), rest[:_SHOWN], _others(rest),
-        _counted(matches, "label"), _counted(matches, "speaker"), found, passed, len(stems) - len(readable),
+        folder, len(files), path, judgement, len(readable) - len(rest), _others(rest), counts, labels,
+        speakers, found, passed, len(stems) - len(readable),
     )  # fmt: skip
     for table in found:
         match_speakers(table, set(proposal.speakers))
@@ -90,6 +98,17 @@ def propose(folder: Path) -> Proposal:
 def _stem(path: str) -> str:
     stem = path.rpartition(".")[0]
     return _BLANKS.sub("/", stem if stem.isascii() else normalize("NFC", stem)).strip()
+
+
+def _search(path: str | None, stems: list[str]) -> list[tuple[str, re.Match[str] | None]]:
+    search = re.compile(path or ".+").search
+    return [(stem, search(stem)) for stem in stems]
+
+
+def _repeats(matches: list[tuple[str, re.Match[str] | None]]) -> bool:
+    """Whether two names in different folders would have the same id."""
+    ids: dict[str, str] = {}
+    return any(ids.setdefault(match[0].strip("/"), stem) != stem for stem, match in matches if match)
 
 
 def _path(judgement: Judgement, given: bool, stems: list[str]) -> str | None:
@@ -132,7 +151,7 @@ def _others(stems: list[str]) -> list[tuple[str, int, str]]:
 
 
 def _counted(matches: list[tuple[str, re.Match[str] | None]], group: str) -> Counter[str]:
-    return Counter(match[group] for _, match in matches if match and group in match.re.groupindex and match[group])
+    return Counter(match[group] for _, match in matches if match and match[group])
 
 
 def codes(proposal: Proposal) -> list[tuple[str, int, str]]:

@@ -8,75 +8,34 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from math import log2
 from statistics import median
 
-from emoset_cli.propose.shapes import Form, Part, escape
+from emoset_cli.propose.shapes import Form, escape
+from emoset_cli.propose.spans import Span, crossing, same, spans_of
 from emoset_cli.propose.words import GENDERS, KEYWORDS, are_genders, emotion_share
 
-SAMPLE = 6000  # names for the judgement; patterns are made of all
 _TRIED = 12  # candidates for each of speaker and label that are tried together
 _MOST_LABELS = 40
 
 
-@dataclass(frozen=True)
-class Span:
-    """A field, or several parts in a row that are one value (``f`` and ``01`` of ``f01``), in each name of a sample."""
-
-    first: int  # index into `Form.parts`
-    last: int
-    parts: tuple[Part, ...]
-
-    @cached_property
-    def values(self) -> tuple[str, ...]:
-        """Its value in each name of the sample."""
-        count = max(len(part.values) for part in self.parts)
-        step = -(-count // SAMPLE)
-        columns = [part.values[::step] or (part.literal,) * len(range(0, count, step)) for part in self.parts]
-        return columns[0] if len(columns) == 1 else tuple(map("".join, zip(*columns, strict=True)))
-
-    @cached_property
-    def counts(self) -> Counter[str]:
-        """How many names of the sample have each value."""
-        return Counter(self.values)
-
-    @property
-    def level(self) -> int:
-        """0 in the name, 1 in its folder, 2 in the folder above."""
-        return self.parts[0].level
-
-    @property
-    def gender(self) -> int | None:
-        """Which of its parts tells the gender, if another one numbers the speakers."""
-        found = [i for i, part in enumerate(self.parts) if part.values and are_genders(set(part.values))]
-        return found[0] if found and len(self.parts) > 1 else None
-
-    def pattern(self) -> str:
-        """Its expression, with the gender as a group within."""
-        marked = self.gender
-        return "".join(
-            f"(?P<gender>{part.pattern})" if i == marked else part.pattern for i, part in enumerate(self.parts)
-        )
-
-    def overlaps(self, other: "Span") -> bool:
-        """Whether the two share a part."""
-        return self.first <= other.last and other.first <= self.last
-
-
 @dataclass
 class Judgement:
-    """The roles of the spans of a form; ``others`` are further candidates for speaker and label, best first."""
+    """The roles of the spans of a form; ``others`` are further candidates for speaker and label, best first.
+
+    ``folders`` is how many folders the path takes at least: more than roles need, where names repeat in folders.
+    """
 
     form: Form
     roles: dict[str, Span] = field(default_factory=dict)
     sure: dict[str, str] = field(default_factory=dict)
     others: dict[str, list[Span]] = field(default_factory=dict)
+    folders: int = 0
 
     def path(self) -> str:
         """The expression for the names, from the outermost folder that is needed."""
         parts = self.form.parts
-        outer = max((span.level for span in self.roles.values()), default=0)
+        outer = max(self.folders, *(span.level for span in self.roles.values()), 0)
         starts = {span.first: (name, span) for name, span in self.roles.items()}
         texts: list[str] = []
         index = 0
@@ -92,7 +51,8 @@ class Judgement:
                     text += part.pattern
                 index += 1
             if number <= outer:
-                texts.append(text if used or number == 0 else "[^/]+")
+                name = f"folder{number}" if number <= self.folders else ""
+                texts.append(text if used or number == 0 else f"(?P<{name}>[^/]+)" if name else "[^/]+")
         assert index == len(parts)
         return "(?:^|/)" + "/".join(texts) + "$"
 
@@ -107,14 +67,14 @@ def judge(form: Form, label_given: bool = False) -> Judgement:
         form: names taken apart
         label_given: a table tells the labels: none is looked for in the names
     """
-    spans = _spans(form)
+    spans = spans_of(form)
     speakers = _best(form, spans, _speaker_score)
     labels = [] if label_given else _best(form, spans, _label_score)
     pairs = [
         (s_score + l_score + _together(speaker, label), {"speaker": speaker, "label": label})
         for s_score, speaker in speakers[:_TRIED]
         for l_score, label in labels[:_TRIED]
-        if not speaker.overlaps(label) and not _same(speaker, label)
+        if not speaker.overlaps(label) and not same(speaker, label)
     ]
     pairs.sort(key=lambda pair: -pair[0])
     found = Judgement(form)
@@ -136,36 +96,7 @@ def judge(form: Form, label_given: bool = False) -> Judgement:
 
 def _rival(other: Span, chosen: Span) -> bool:
     """Another field, with other values: not the same told twice, nor a part of it."""
-    return other != chosen and not other.overlaps(chosen) and not _same(other, chosen)
-
-
-def _spans(form: Form) -> list[Span]:
-    parts = form.parts
-    spans = [Span(i, i, (part,)) for i, part in enumerate(parts) if part.values]
-    for i in range(len(parts)):
-        for j in range(i + 1, min(i + 4, len(parts))):
-            run = parts[i : j + 1]
-            if len({part.level for part in run}) == 1 and _one_value(run):
-                spans.append(Span(i, j, tuple(run)))
-    return spans
-
-
-def _one_value(run: list[Part]) -> bool:
-    """Letters and a number that may be one name: ``S``, ``F``, ``12``; over a separator only ``F_01``."""
-    filled = [part for part in run if part.values]
-    if not run[0].values or not run[-1].values or len(filled) < 2:
-        return False
-    varying = [part for part in filled if len(set(part.values)) > 1]
-    genders = [part for part in varying if are_genders(set(part.values))]
-    if len(filled) < len(run):  # over a separator
-        if len(genders) != 1 or len(varying) != 2 or len(filled) != 2 or genders[0] is not run[0]:
-            return False
-        other = varying[1]
-        if not all(value.isdigit() for value in set(other.values)):
-            return False
-        pairs = set(zip(genders[0].values, other.values, strict=True))
-        return len(pairs) > len(set(other.values))  # the same number in both genders
-    return len({part.chunk for part in run}) == 1 and len(varying) - len(genders) <= 1 and len(genders) <= 1
+    return other != chosen and not other.overlaps(chosen) and not same(other, chosen)
 
 
 def _best(form: Form, spans: list[Span], score: Score) -> list[tuple[float, Span]]:
@@ -175,7 +106,7 @@ def _best(form: Form, spans: list[Span], score: Score) -> list[tuple[float, Span
     kept: list[tuple[float, Span]] = []
     for value, span in scored:
         for i, (best, other) in enumerate(kept):
-            if _same(span, other):
+            if same(span, other):
                 inner = span.level < other.level and set(span.counts) == set(other.counts)
                 bonus = 1.0 if span.level != other.level or not span.overlaps(other) else 0.0
                 kept[i] = (best + bonus, span if inner else other)
@@ -183,11 +114,6 @@ def _best(form: Form, spans: list[Span], score: Score) -> list[tuple[float, Span
         else:
             kept.append((value, span))
     return sorted(kept, key=lambda pair: -pair[0])
-
-
-def _same(a: Span, b: Span) -> bool:
-    """Whether two fields tell the same in other words."""
-    return len(a.counts) == len(b.counts) == len(set(zip(a.values, b.values, strict=True)))
 
 
 def _speaker_score(form: Form, span: Span) -> float | None:
@@ -223,8 +149,7 @@ def _label_score(form: Form, span: Span) -> float | None:
 
 def _together(speaker: Span, label: Span) -> float:
     """How freely the two cross: 2 where every speaker has every label."""
-    cells = len(set(zip(speaker.values, label.values, strict=True)))
-    return 2 * cells / (len(speaker.counts) * len(label.counts)) - 0.5 * (len(speaker.counts) < len(label.counts))
+    return 2 * crossing(speaker, label) - 0.5 * (len(speaker.counts) < len(label.counts))
 
 
 def _first(form: Form, span: Span) -> bool:
@@ -285,7 +210,7 @@ def _name_the_rest(found: Judgement) -> None:
         else:
             groups.append([i])
     rest = [Span(group[0], group[-1], tuple(parts[group[0] : group[-1] + 1])) for group in groups]
-    rest = [span for span in rest if not any(_same(span, other) for other in found.roles.values())]
+    rest = [span for span in rest if not any(same(span, other) for other in found.roles.values())]
     if not nested:
         for span in rest:
             if are_genders(span.counts) and "gender" not in found.roles:
@@ -314,8 +239,7 @@ def _is_text(found: Judgement, span: Span) -> bool:
         return True
     if speaker is None or keyword or len(span.counts) < 3 or _counter(found.form, span) >= 1.5:
         return False
-    cells = len(set(zip(speaker.values, span.values, strict=True)))
-    return cells >= 0.5 * len(speaker.counts) * len(span.counts) and len(span.counts) <= len(span.values) / 3
+    return crossing(speaker, span) >= 0.5 and len(span.counts) <= len(span.values) / 3
 
 
 def literal_path(stem: str) -> str:

@@ -17,8 +17,8 @@ _WORDS = {
     "happiness": "hap happy happiness gio gioia freude froh glueck glück joie heureux alegria alegría feliz mutlu "
     "radosc radość kaixin gaoxing 高兴 开心 快乐 khushi",
     "joy": "joy joyful",
-    "neutral": "neu neut neutral neutrality neutre neutrale neutro notr nötr normal neutralny neutralnie zhongxing 中性 "
-    "平静",
+    "neutral": "neu neut neutral neutrality neutre neutrale neutro notr nötr normal neutralny "
+    "neutralnie zhongxing 中性 平静",
     "pain": "pain",
     "pleasure": "pleasure pleased amused amusement",
     "pride": "pride proud",

@@ -27,7 +27,7 @@ def _each_speaker(found: dict[str, Any], title: str) -> str:
     size, tall = min(34.0, max(15.0, 720 / len(speakers))), 26
     left, bars = room(labels) + 16, 40
     turned = room([short(name, 10) for name in speakers], 10.5) > size - 3
-    names = room([short(name, 10) for name in speakers], 10.5) * 0.85 + 8 if turned else 16
+    names = room([short(name, 10) for name in speakers], 10.5) + 10 if turned else 16
     top = bars + names + 18
     xs, most = _columns(left, size, genders), max(max(map(max, counts)), 1)
     totals = [sum(row) for row in counts]

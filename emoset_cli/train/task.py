@@ -72,11 +72,8 @@ def build_task(
 
     tables = {key: read_utterances(workspace, key, get_corpus(registry, key)) for key in keys}
     whole = pd.concat(tables.values(), ignore_index=True)
-    if pool:
-        own_splits = {key: make_partition(spec, tables[key], registry, of) for key, (spec, of) in pool.items()}
-        split = pooled(own_splits)
-    else:
-        split = make_partition(partition, whole, registry, seed)
+    parts = {key: make_partition(spec, tables[key], registry, of) for key, (spec, of) in (pool or {}).items()}
+    split = pooled(parts) if pool else make_partition(partition, whole, registry, seed)
     _refuse_own(keys, space, across=not pool, aggregate=aggregate is not None)
     own = {key: table["label"].tolist() for key, table in tables.items()}
     user_file = label_spaces.own_file(workspace)
@@ -86,13 +83,8 @@ def build_task(
     used = np.concatenate([kept[key] for key in keys]) & np.array([target is not None for target in targets])
     if not used.any():
         raise EmosetError(f"no utterance is left in label space {space}", "choose another --labels")
-    cut = replace(split, table=split.table[used])
-    cuts: list[Cut] = []
-    if aggregate is not None:
-        cut, cuts = balance(cut, whole[used], targets[used], aggregate)
-        drawn = (cut.table != "").any(axis=1).to_numpy()
-        used[used] = drawn
-        cut = replace(cut, table=cut.table[drawn])
+    cut, drawn, cuts = _aggregated(replace(split, table=split.table[used]), whole[used], targets[used], aggregate)
+    used[used] = drawn
     utterances, truth = whole[used].reset_index(drop=True), targets[used].astype(str)
     cut = with_leaks(checked(cut, utterances.assign(label=truth)), utterances, registry)
     if len(set(truth)) < 2:
@@ -116,6 +108,17 @@ def build_task(
         cuts=cuts,
         label_map=spaces[space].map if space in spaces and space not in label_spaces.spaces() else {},
     )
+
+
+def _aggregated(
+    cut: Partition, utterances: Any, targets: Any, seed: int | None
+) -> tuple[Partition, np.ndarray, list[Cut]]:
+    """The partition balanced, which rows any fold still uses, and the counts; all as it is without a seed."""
+    if seed is None:
+        return cut, np.ones(len(utterances), bool), []
+    cut, cuts = balance(cut, utterances, targets, seed)
+    drawn = (cut.table != "").any(axis=1).to_numpy()
+    return replace(cut, table=cut.table[drawn]), drawn, cuts
 
 
 def _refuse_own(keys: list[str], space: str, across: bool, aggregate: bool) -> None:
