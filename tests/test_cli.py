@@ -54,7 +54,7 @@ def two_lines(err):
 
 def test_the_commands_are_those_of_the_design():
     assert {"prepare", "extract", "train svm", "train forest", "evaluate", "compare", "demo", "corpora list",
-            "corpora show", "corpora check"} <= set(LEAVES)  # fmt: skip
+            "corpora show", "corpora check", "corpora stats"} <= set(LEAVES)  # fmt: skip
 
 
 @pytest.mark.parametrize("words", [words for words, _ in ALL], ids=" ".join)
@@ -103,11 +103,24 @@ LINES = {
     "corpora list": "corpora list -d {w}",
     "corpora show": "corpora show emodb -d {w}",
     "corpora check": "corpora check demo-cora -d {w}",
+    "corpora cite": "corpora cite emodb ravdess -d {w}",
+    "corpora spaces": "corpora spaces -d {w}",
+    "corpora stats": "corpora stats demo-aria demo-cora -d {w}",
+    "corpora leaks": "corpora leaks demo-cora --partition loso -d {w}",
+    "corpora aggregate": "corpora aggregate --labels arousal,valence -t demo-aria -d {w}",
+    "corpora import": "corpora import mine {w}/files.csv --language deu -d {w}",
+    "corpora export": "corpora export demo-cora {w}/out --format emonet --force -d {w}",
+    "corpora new": "corpora new {r}/demo-cora --key mine --out {w}/new.yaml --force",
+    "corpora try": "corpora try demo-cora {r}/demo-cora -d {w}",
 }
 WITHOUT_JSON = {"demo"}  # it shows the answers of the commands it runs
+WITHOUT_TABLE = {"corpora cite": "@inproceedings{emodb2005,"}  # what a reader pastes elsewhere
+WITHOUT_QUIET = {"corpora list", "corpora show", "corpora cite", "corpora spaces"}  # they never talk
 
 
 def line(name, workspace, recordings):
+    if name == "corpora import":
+        (workspace / "files.csv").write_text("file,label,speaker\na.wav,joy,1\nb.wav,anger,2\n", "utf-8")
     return LINES[name].format(w=workspace, r=recordings[CORA].parent).split()
 
 
@@ -125,12 +138,12 @@ def test_json_is_one_value_on_stdout(emoset, results, recordings, name):
     assert isinstance(value, dict | list) and value
     table = emoset(*words)
     assert table.code == 0
-    assert "┏" in table.out
+    assert WITHOUT_TABLE.get(name, "┏") in table.out
 
 
 @pytest.mark.parametrize("name", LINES)
 def test_quiet_prints_nothing_on_stderr_when_all_is_well(emoset, results, recordings, name):
-    quiet = [] if name in {"corpora list", "corpora show"} else ["--quiet"]
+    quiet = [] if name in WITHOUT_QUIET else ["--quiet"]
     answer = emoset(*line(name, results, recordings), *quiet)
     assert (answer.code, answer.err) == (0, "")
     assert answer.out
@@ -164,7 +177,9 @@ def test_a_workspace_may_be_named_by_the_environment(emoset, results, monkeypatc
         "prepar", "--no-such", "prepare", "extract", "compare", "corpora show", "train rnn", "train svm --no-such",
         "train svm --seed -1", "train svm --seed one", "train svm --workers -1", "train svm --normalise speakers",
         "train svm --class-weight heavy", "prepare a=b --min-duration -1", "prepare a=b --min-duration nan",
-        "demo --scale 0", "evaluate --json=yes", "train svm stray",
+        "demo --scale 0", "evaluate --json=yes", "train svm stray", "corpora cite", "corpora stats --no-such",
+        "corpora aggregate", "corpora aggregate --labels arousal --seed -1", "corpora import mine", "corpora export a b",
+        "corpora new", "corpora try demo-cora",
     ],
 )  # fmt: skip
 def test_wrong_usage_exits_2(emoset, words):
@@ -178,6 +193,24 @@ def test_wrong_usage_exits_2(emoset, words):
 ERRORS = {
     "corpora show emo-db": ("unknown corpus 'emo-db'", "did you mean 'emodb'?"),
     "corpora check demo-arja -d {w}": ("unknown prepared corpus .* 'demo-arja'", "did you mean 'demo-aria'?"),
+    "corpora cite emo-db": ("unknown corpus 'emo-db'", "did you mean 'emodb'?"),
+    "corpora cite ad": ("no citation of ad", "add 'citation"),
+    "corpora spaces --registry no.yaml -d {w}/empty": ("no.yaml", ""),
+    "corpora stats demo-arja -d {w}": ("unknown prepared corpus .* 'demo-arja'", "did you mean 'demo-aria'?"),
+    "corpora stats -d {w}/empty": ("empty holds no prepared corpus", "emoset prepare CORPUS=FOLDER"),
+    "corpora leaks demo-arja -d {w}": ("unknown prepared corpus .* 'demo-arja'", "did you mean 'demo-aria'?"),
+    "corpora leaks demo-cora --partition losso -d {w}": ("unknown partition of demo-cora 'losso'", "'loso'"),
+    "corpora aggregate --labels own -d {w}": ("cannot be aggregated in their own labels", "--labels arousal,valence"),
+    "corpora aggregate --labels arousl -d {w}": ("unknown label space 'arousl'", "did you mean 'arousal'?"),
+    "corpora import mine {r}/none -d {w}": ("none is not there", "give the file or folder"),
+    "corpora import mine {r}/demo-cora --format tabel -d {w}": ("unknown format 'tabel'", "did you mean 'table'?"),
+    "corpora export demo-arja {w}/o --format emonet -d {w}": ("unknown prepared corpus", "did you mean 'demo-aria'?"),
+    "corpora export demo-cora {w}/o --format emobox -d {w}": ("unknown format to write 'emobox'", "emonet"),
+    "corpora new {r}/none": ("none is not a folder", "give the folder"),
+    "corpora new {r}/demo-cora --key emodb": ("the built-in registry has a corpus 'emodb'", "choose another --key"),
+    "corpora new {r}/demo-cora --key Mine": ("'Mine' is no key of a corpus", "--key mine"),
+    "corpora try demo-dora {r}/demo-cora -d {w}": ("unknown corpus 'demo-dora'", "did you mean 'demo-cora'?"),
+    "corpora try demo-cora {r}/none -d {w}": ("none is not a folder", "give the folder"),
     "prepare emo-db={r} -d {w}": ("unknown corpus 'emo-db'", "did you mean 'emodb'?"),
     "prepare emodb -d {w}": ("'emodb' is not CORPUS=FOLDER", "for example: emoset prepare emodb=emodb"),
     "prepare demo-cora= -d {w}": ("'demo-cora=' is not CORPUS=FOLDER", "for example"),

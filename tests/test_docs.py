@@ -18,7 +18,25 @@ import pytest
 import soundfile
 import yaml
 
-from emoset_cli import checks, corpora, feature_store, features, labels, manifest, metrics, protocols, train
+from emoset_cli import (
+    checks,
+    corpora,
+    feature_store,
+    features,
+    joins,
+    labels,
+    leaks,
+    manifest,
+    metrics,
+    names,
+    problems,
+    protocols,
+    segments,
+    train,
+)
+from emoset_cli import (
+    rows as utterance_rows,
+)
 
 PROJECT = Path(__file__).parents[1]
 DOCS = PROJECT / "docs"
@@ -127,7 +145,7 @@ def test_a_command_line_in_a_page_is_accepted(page: str, line: str, monkeypatch:
     if given.get("feature"):
         features.find_feature(given["feature"])
     if given.get("labels"):
-        assert given["labels"] in {"own", "common", *labels.spaces()}
+        assert set(given["labels"].split(",")) <= {"own", "common", *labels.spaces()}
     word = (given.get("partition") or "published").partition(":")[0]
     published = {name for corpus in corpora.load_corpora().values() for name in corpus.partitions}
     assert word in {*protocols.PROTOCOLS, *published} or word.endswith(".csv"), f"{page}: {line}"
@@ -173,6 +191,7 @@ def test_every_feature_set_is_in_the_table_with_its_size_and_source() -> None:
         ("baselines.md", "## Normalisation", train.NORMALISE),
         ("evaluation.md", "## The scores", metrics.METRICS),
         ("corpora.md", "## Label spaces", ["own", "common", *labels.spaces()]),
+        ("exploration.md", "## Leaks", leaks.KINDS),
     ],
 )
 def test_every_entry_of_a_registry_is_in_its_table(name: str, heading: str, registry: Any) -> None:
@@ -192,7 +211,8 @@ def test_label_spaces_are_told_with_their_labels() -> None:
 
 def kinds(module: Any) -> set[str]:
     """The kinds of problem that a module can report, from its source: a string before ``KEPT`` or ``LEFT_OUT`` in a
-    tuple or a Problem, the first argument of ``problem(...)``, a string that ``_kind`` returns or ``kind`` is."""
+    tuple or a Problem, the first string among the arguments of ``_problem(...)``, a string that ``_kind`` returns or
+    ``kind`` is."""
 
     def strings(*nodes: ast.AST) -> Iterator[str]:
         for node in nodes:
@@ -206,10 +226,11 @@ def kinds(module: Any) -> set[str]:
         if isinstance(node, ast.Tuple | ast.Call):
             items = node.elts if isinstance(node, ast.Tuple) else node.args
             for before, after in pairwise(items):
-                if isinstance(after, ast.Name) and after.id in {"KEPT", "LEFT_OUT"}:
+                action = after.body if isinstance(after, ast.IfExp) else after
+                if isinstance(action, ast.Name) and action.id in {"KEPT", "LEFT_OUT"}:
                     found |= set(strings(before))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "problem":
-            found |= set(strings(node.args[0]))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_problem":
+            found |= set([*strings(*node.args)][:1])
         if isinstance(node, ast.FunctionDef) and node.name == "_kind":
             found |= {s for inner in ast.walk(node) if isinstance(inner, ast.Return) for s in strings(inner.value)}
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
@@ -221,14 +242,14 @@ def kinds(module: Any) -> set[str]:
 
 def test_every_kind_of_problem_is_in_the_table_and_no_other() -> None:
     told = {codes([row[0]])[0] for row in rows("corpora.md", "## Problems that prepare finds")}
-    assert told == kinds(manifest) | kinds(checks)
-    assert len(told) >= 20
+    assert told == set().union(*map(kinds, (checks, joins, manifest, names, segments, utterance_rows)))
+    assert len(told) >= 27
 
 
 def test_problems_are_left_out_or_kept_as_the_table_says() -> None:
     assert {row[1] for row in rows("corpora.md", "## Problems that prepare finds")} == {
-        manifest.LEFT_OUT,
-        manifest.KEPT,
+        problems.LEFT_OUT,
+        problems.KEPT,
     }
 
 
@@ -243,6 +264,44 @@ def corpora_extensions() -> set[str]:
     from emoset_cli.audio import EXTENSIONS
 
     return set(EXTENSIONS)
+
+
+def test_the_page_counts_the_corpora_of_the_registry() -> None:
+    entries = {key: entry for key, entry in corpora.load_corpora().items() if not key.startswith("demo-")}
+    understood = [entry for entry in entries.values() if entry.path]
+    ready = sum(not entry.needs for entry in understood)
+    assert f"{len(entries)} corpora are in the registry" in PAGE["corpora.md"]
+    assert f"Known corpora: {len(entries)}," in PAGE["README.md"]
+    first, second, third = (row[0] for row in rows("corpora.md", "## What is known"))
+    assert f": {ready}," in first and f": {len(understood) - ready}," in second
+    assert f": {len(entries) - len(understood)}," in third
+    assert all(entry.needs for entry in entries.values() if not entry.path)
+
+
+def test_the_label_space_of_the_page_is_accepted(tmp_path: Path) -> None:
+    (space,) = [text for text in blocks("corpora.md", "yaml") if "  map:" in text]
+    file = tmp_path / "label_spaces.yaml"
+    file.write_text(space, encoding="utf-8")
+    assert labels.map_labels(["boredom", "joy", "pain"], labels.spaces(file)["calm-or-not"]) == [
+        "calm",
+        "not-calm",
+        None,
+    ]
+
+
+def test_the_table_of_the_page_reads_a_line_of_iemocap(tmp_path: Path) -> None:
+    from emoset_cli.corpora import Table
+    from emoset_cli.tables import read_records
+
+    (text,) = [text for text in blocks("corpora.md", "yaml") if text.startswith("tables:")]
+    table = Table(**yaml.safe_load(text)["tables"]["evaluation"])
+    file = tmp_path / "Ses01F_impro01.txt"
+    line = "[6.2901 - 8.2357]\tSes01F_impro01_F000\tneu\t[2.5000, 2.5000, 2.0000]\n"
+    file.write_text(f"% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n{line}C-E2:\tNeutral;\t()\n")
+    (record,) = read_records(file, table, "the page")
+    assert [record[name] for name in ("name", "emotion", "v", "a", "d")] == [
+        "Ses01F_impro01_F000", "neu", "2.5000", "2.5000", "2.0000",
+    ]  # fmt: skip
 
 
 # Links and other people's machines
@@ -420,6 +479,9 @@ def test_every_file_column_and_setting_of_a_workspace_is_explained(
     assert emoset("extract", "gemaps", "--workers", 1, *common).code == 0
     assert emoset("train", "forest", "-f", "gemaps", "--workers", 1, *registry, *common).code == 0
     assert emoset("evaluate", *common).code == 0
+    assert emoset("corpora", "stats", *common, *registry).code == 0
+    aggregate = emoset("corpora", "aggregate", "--labels", "arousal", *common, *registry, "--name", "NAME")
+    assert aggregate.code == 0, aggregate.err
     page = PAGE["workspace.md"]
     for path in tmp_path.rglob("*"):
         if path.is_file():

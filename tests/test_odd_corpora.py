@@ -58,6 +58,12 @@ def entry(tmp_path: Path) -> Callable[[str], Corpus]:
     return load
 
 
+@pytest.fixture
+def beside(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace for tests whose `tmp_path` is the corpus folder: it may not lie in there."""
+    return tmp_path_factory.mktemp("workspace")
+
+
 EVALUATION = """\
 % [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]
 
@@ -191,10 +197,10 @@ MSP-PODCAST_0004_0001.wav,S,3,2,1,Unknown,Male,Validation
 PODCASTS = ["MSP-PODCAST_0001_0008", "MSP-PODCAST_0001_0019", "MSP-PODCAST_0002_0033", "MSP-PODCAST_0003_0033_0001"]
 
 
-def test_msp_podcast_unknown_speakers_are_not_one_speaker(tmp_path: Path, entry: Callable) -> None:
+def test_msp_podcast_unknown_speakers_are_not_one_speaker(tmp_path: Path, beside: Path, entry: Callable) -> None:
     write(tmp_path, "Labels/labels_consensus.csv", CONSENSUS)
     sounds(tmp_path, *(f"Audios/{name}.wav" for name in PODCASTS))
-    prepared = prepare_corpus(CORPORA["msp-podcast"], tmp_path, tmp_path / "w")
+    prepared = prepare_corpus(CORPORA["msp-podcast"], tmp_path, beside)
     table = prepared.utterances
     assert table["speaker"].tolist() == ["127", "", "128", "7"] and table["gender"].tolist() == [
         "male",
@@ -237,19 +243,19 @@ def test_msp_improv_tables_that_name_videos(tmp_path: Path) -> None:
     assert column(manifest, "speaker", "label", "arousal", "valence") == [("F01", "happiness", 3.2, None)]
 
 
-def test_emodb_quality_and_subsets_over_any_column(tmp_path: Path) -> None:
+def test_emodb_quality_and_subsets_over_any_column(tmp_path: Path, beside: Path) -> None:
     from emoset_cli.train.task import _in_subset
 
     sounds(tmp_path, "wav/03a01Fa.wav", "wav/03a02Nc.wav", "wav/16b10Wb.wav")
     cells = "Nr.\tSatz\terkannt\tnatuerlich\r\n1\xa0 \t03a01Fa.wav\t90,00\xa0\xa0\t75,00\r\n"
     cells += "2\t03a02Nc.wav\t70,00\t100,00\r\n"
     write(tmp_path, "erkennung.txt", cells, "latin-1")
-    table = prepare_corpus(CORPORA["emodb"], tmp_path, tmp_path / "w").utterances
+    table = prepare_corpus(CORPORA["emodb"], tmp_path, beside).utterances
     assert table["recognised"].tolist()[:2] == [90.0, 70.0] and np.isnan(table["recognised"].iloc[2])
     assert _in_subset(table, CORPORA["emodb"], "emonet494").tolist() == [True, False, False]
 
 
-def test_subsets_by_channel_and_none_of(entry: Callable, tmp_path: Path) -> None:
+def test_subsets_by_channel_and_none_of(entry: Callable, tmp_path: Path, beside: Path) -> None:
     from emoset_cli.train.task import _in_subset
 
     corpus = entry(r"""
@@ -260,7 +266,7 @@ mine:
   subsets: {near: {channel: {any_of: [near]}}, not-bored: {label: {none_of: [boredom]}, channel: {none_of: [near]}}}
 """)
     sounds(tmp_path, "s1_A_near.wav", "s1_A_far.wav", "s2_B_far.wav", "s3_A_.wav")
-    table = prepare_corpus(corpus, tmp_path, tmp_path / "w").utterances
+    table = prepare_corpus(corpus, tmp_path, beside).utterances
     assert table["utterance"].tolist() == ["mine/s1_A_far", "mine/s1_A_near", "mine/s2_B_far", "mine/s3_A_"]
     assert _in_subset(table, corpus, "near").tolist() == [False, True, False, False]
     assert _in_subset(table, corpus, "not-bored").tolist() == [True, False, False, False]  # nothing satisfies no rule
@@ -532,10 +538,10 @@ def test_absolute_and_parent_tables(entry: Callable, tmp_path: Path) -> None:
     assert column(names(entry(text), tmp_path / "corpus", "a.wav"), "label") == ["joy"]
 
 
-def test_a_corpus_of_which_nothing_is_known_says_what_it_needs(entry: Callable, tmp_path: Path) -> None:
+def test_a_corpus_of_which_nothing_is_known_says_what_it_needs(entry: Callable, tmp_path: Path, beside: Path) -> None:
     sounds(tmp_path, "a.wav")
     corpus = entry("mine: {language: deu, needs: a table with file and label}\n")
     with pytest.raises(
         EmosetError, match="no path grammar for mine\n  mend: a table with file and label: add `path` or"
     ):
-        prepare_corpus(corpus, tmp_path, tmp_path / "w")
+        prepare_corpus(corpus, tmp_path, beside)

@@ -44,7 +44,9 @@ def corpus(key: str = "own", **fields: Any) -> Corpus:
 
 
 def published(**fields: Any) -> Published:
-    empty = {"name": "paper", "folds": {}, "labels": (), "by": {}, "values": {}, "speakers_cross": False, "source": "a paper"}  # fmt: skip
+    empty = {
+        "name": "paper", "folds": {}, "labels": (), "by": {}, "values": {}, "speakers_cross": False, "source": "a paper",
+    }  # fmt: skip
     return Published(**(empty | fields))
 
 
@@ -415,9 +417,8 @@ def test_partitions_of_the_registry(key: str, name: str) -> None:
         for label in entry.label_names
     ]
     utterances = pd.DataFrame(rows, columns=list(table({"a": ""}).columns))
-    if by := entry.partitions[name].by:
-        if missing := set(by.values()) - set(utterances):
-            pytest.skip(f"needs the columns {missing}")
+    if (by := entry.partitions[name].by) and (missing := set(by.values()) - set(utterances)):
+        pytest.skip(f"needs the columns {missing}")
     partition = make_partition(name, utterances, CORPORA)
     assert partition.source and set(partition.table.to_numpy().ravel()) >= set(PARTITIONS)
     assert default_spec(entry) in {*entry.partitions, *PROTOCOLS}

@@ -57,7 +57,11 @@ Split = Annotated[
     ),
 ]
 Space = Annotated[
-    str, typer.Option("--labels", help="label space: own, common, arousal, valence, three-class, three-class-parry")
+    str,
+    typer.Option(
+        "--labels",
+        help="label space: own, common, arousal, valence, three-class, three-class-parry, iemocap4, or one of yours",
+    ),
 ]
 Subset = Annotated[str, typer.Option("--subset", help="named filter of the registry, such as emonet494 of emodb")]
 Aggregate = Annotated[

@@ -77,7 +77,7 @@ def cite(
     known = load_registry(registry, workspace)
     chosen = dict.fromkeys(key for text in keys for key in text.split(","))
     cited, well = each(chosen, lambda key: {"corpus": key, "bibtex": bibtex(get_corpus(known, key))})
-    if as_json:
+    if cited and as_json:
         answer(cited, [], as_json)
     elif cited:
         typer.echo("\n\n".join(entry["bibtex"] for entry in cited))

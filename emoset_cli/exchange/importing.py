@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ def import_corpora(
         place = source / corpus if corpus else source
         folder = audio or _own_audio(listing, place)
         checked(listing, place, folder)
-        warnings = _speakers(listing, place, folder, speakers or Speakers())
+        warnings = _speakers(listing, place, folder, _knowing(speakers or Speakers(), builtin.get(keys[corpus])))
         made.append((keys[corpus], listing, folder, warnings))
     result = []
     for corpus_key, listing, folder, warnings in made:
@@ -101,10 +101,24 @@ def import_corpora(
         fields = _fields(corpus_key, listing, table, f"{FORMATS[name].told.partition(':')[0]}, {source.name}")
         if corpus_key in builtin:  # one whose file names are not documented: the table completes its entry
             fields = {field: value for field, value in fields.items() if field not in _TOLD}
+            fields["labels"] = _completed(builtin[corpus_key], fields["labels"])
         text = entry_text(corpus_key, fields, f"Imported by emoset from {source.absolute()}; edit as you like.")
         written = add_entry(registry, corpus_key, text, table, table_text(listing), force)
         result.append(Imported(corpus_key, name, listing, folder, table, registry, written, warnings))
     return result
+
+
+def _knowing(speakers: Speakers, known: Corpus | None) -> Speakers:
+    """With the language of the built-in entry, where that has one and the user names none."""
+    if known is None or speakers.language or len(known.languages) != 1:
+        return speakers
+    return replace(speakers, language=known.languages[0])
+
+
+def _completed(known: Corpus, imported: dict[str, str]) -> dict[str, str]:
+    """The labels of a built-in entry, by its codes and by its words, and those that only the table has."""
+    ours = {word: word for word in known.label_names} | known.labels
+    return ours | {code: word for code, word in imported.items() if code not in ours}
 
 
 def _find(source: Path, format: str) -> tuple[str, dict[str, Any]]:

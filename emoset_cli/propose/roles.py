@@ -127,7 +127,7 @@ def _speaker_score(form: Form, span: Span) -> float | None:
     score += 2.5 * (span.gender is not None) + 1.5 * _gendered(counts)
     score += 0.7 * (span.level > 0 or _first(form, span))
     score += 0.8 * (words and len({len(value) for value in counts}) > 1) - 1.0 * (words and kinds > 60)
-    score -= 1.0 * (words and max(map(len, counts)) == 1)
+    score -= 1.0 * (words and max(map(len, counts)) == 1) + 0.3 * (len(span.parts) > 1 and span.gender is None)
     return score - _counter(form, span) - 2.0 * (median(counts.values()) < 3)
 
 
@@ -153,15 +153,19 @@ def _together(speaker: Span, label: Span) -> float:
 
 
 def _first(form: Form, span: Span) -> bool:
-    """Whether it begins the name, but for constants."""
-    before = [part for part in form.levels[-1] if part.values]
-    varying = [part for part in before if len(set(part.values)) > 1]
+    """Whether it begins the name, but for constants and the gender."""
+    fields = [set(part.values) for part in form.levels[-1]]
+    varying = [
+        part
+        for part, values in zip(form.levels[-1], fields, strict=True)
+        if len(values) > 1 and not are_genders(values)
+    ]
     return bool(varying) and varying[0] in span.parts
 
 
 def _keyword(form: Form, span: Span) -> str:
-    """What the constant word before a field says it is."""
-    for part in reversed(form.parts[: span.first]):
+    """What the constant word before a field, or at its beginning, says it is."""
+    for part in reversed(form.parts[: span.first + (len(span.parts) > 1 and len(set(span.parts[0].values)) == 1)]):
         word = part.literal or (part.values[0] if len(set(part.values)) == 1 else "")
         if part.level != span.level or not word or word.isdigit():
             return ""

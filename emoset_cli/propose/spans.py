@@ -83,7 +83,7 @@ def spans_of(form: Form) -> list[Span]:
 def _one_value(run: list[Part]) -> bool:
     """Letters and a number that may be one name: ``S``, ``F``, ``12``; over a separator only ``F_01``."""
     filled = [part for part in run if part.values]
-    if not run[0].values or not run[-1].values or len(filled) < 2:
+    if not run[0].values or not run[-1].values or len(filled) < 2 or len(set(run[-1].values)) == 1:
         return False
     varying = [part for part in filled if len(set(part.values)) > 1]
     genders = [part for part in varying if are_genders(set(part.values))]

@@ -274,7 +274,8 @@ def corpora_table(rows: Sequence[dict[str, Any]]) -> Table:
     ]  # fmt: skip
     cells = [
         [row["corpus"], row["utterances"], len(row["labels"]),
-         f"{row['speakers'] or 'unknown'} ({row['female']}/{row['male']})", row["language"], row["duration_s"], row["total_h"]]
+         f"{row['speakers'] or 'unknown'} ({row['female']}/{row['male']})", row["language"], row["duration_s"],
+         row["total_h"]]
         for row in rows
     ]  # fmt: skip
     return Table("Corpora", columns, cells)
