@@ -111,7 +111,7 @@ def _read_blocks(sound: Any, write: Callable[[np.ndarray], Any], condition: Cond
         if len(out):
             values = out.astype(np.float64) / 32768
             total += values.sum()
-            square += float(values @ values)
+            square += float(np.einsum("i,i", values, values))  # no BLAS: its threads wait in a loop for each other
             low, high = min(low, int(out.min())), max(high, int(out.max()))
             if condition.samples == 0:
                 condition.start = float(np.sqrt((values[:edge] ** 2).mean()))

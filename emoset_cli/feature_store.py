@@ -69,7 +69,8 @@ def extract(
         cells = list(todo[columns].itertuples(index=False, name=None))
         audio = corpus_folder(workspace, key) / "audio"
         jobs = [(name, audio, parts, cells[at : at + _PER_JOB]) for at in range(0, len(cells), _PER_JOB)]
-        for names, part in run_jobs(_extract_part, jobs, workers):
+        for found, part in run_jobs(_extract_part, jobs, workers):
+            names = found
             have |= part
             progress(len(part), sum(seconds[sound] for sound in part))
     if list(have) != rows["audio"].tolist() or parts.is_dir() or not (folder / f"{key}.json").is_file():
