@@ -1,4 +1,4 @@
-"""The baseline results of docs/results.md: eGeMAPS + SVM on EmoDB, RAVDESS, EMOVO and URDU, by the commands a user types.
+"""The results of docs/results.md: eGeMAPS + SVM on EmoDB, RAVDESS, EMOVO and URDU, by the commands a user types.
 
 Usage: python benchmarks/baselines.py [--corpora FOLDER] [--workspace FOLDER]. Writes docs/results.md anew.
 """

@@ -1,4 +1,4 @@
-"""What the benchmarks share: whole processes measured, rounds that alternate, tables on stdout and JSON in ``results/``.
+"""What the benchmarks share: whole processes measured in turn, tables on stdout, JSON in ``results/``.
 
 A busy neighbour slows whatever runs at that moment. So whatever is compared runs in turn within each round, and a
 ratio is the median of the rounds' ratios. Wall time says what a user waits; processor time disturbs less easily.
@@ -38,7 +38,7 @@ class Cost:
     wall_s: float
     cpu_s: float
     peak_mb: float | None = None
-    out: str = ""  # what it wrote to stdout and stderr
+    out: str = ""
     err: str = ""
 
     def __add__(self, other: "Cost") -> "Cost":
@@ -87,9 +87,8 @@ def measure(command: Sequence[str], cwd: Path | None = None) -> Cost:
         process.returncode = os.waitstatus_to_exitcode(status)
         told = [_read(file) for file in (out, err)]
     if process.returncode:
-        raise SystemExit(
-            f"{' '.join(map(str, command))}: exit code {process.returncode}\n{told[0][-500:]}{told[1][-1500:]}"
-        )
+        line = " ".join(map(str, command))
+        raise SystemExit(f"{line}: exit code {process.returncode}\n{told[0][-500:]}{told[1][-1500:]}")
     return Cost(wall, usage.ru_utime + usage.ru_stime, peak.stop(), *told)
 
 
@@ -121,8 +120,8 @@ class _Peak:
 def _tree(pid: int) -> list[int]:
     found = [pid]
     try:
-        for task in os.listdir(f"/proc/{pid}/task"):
-            for child in Path(f"/proc/{pid}/task/{task}/children").read_text().split():
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
                 found += _tree(int(child))
     except OSError:  # it has gone
         pass

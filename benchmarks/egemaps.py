@@ -9,6 +9,7 @@ import json
 import sys
 import tempfile
 import time
+from math import isnan, nan
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def main() -> None:
     hours = {key: json.loads(costs[f"bare {key}"][0].out)["hours"] for key in found}
     rows = [_row(key, hours[key], costs[f"bare {key}"], costs[f"emoset {key}"]) for key in found]
     rows += [_row("together", sum(hours.values()), whole["bare"], whole["emoset"])] if len(found) > 1 else []
-    bare, ours = ([Cost(one[who], one[f"{who}_cpu"]) for one in warm] for who in ("bare", "emoset"))
+    bare, ours = ([Cost(one[who], nan) for one in warm] for who in ("bare", "emoset"))
     rows.append(_row("emodb, warm", hours["emodb"], bare, ours))
     claims = [
         claim(f"`emoset extract egemaps` with {WORKERS} processes / bare loop, whole processes",
@@ -54,8 +55,12 @@ def main() -> None:
 
 def _row(name: str, hours: float, bare: list[Cost], ours: list[Cost]) -> list[object]:
     return [name, f"{hours:.2f}", f"{middle(bare):.1f}", f"{middle(ours):.1f}", f"{ratio(bare, ours):.2f}",
-            f"{3600 * hours / middle(ours):.0f}", f"{middle(bare, 'cpu_s'):.1f}",
-            f"{middle(ours, 'cpu_s'):.1f}"]  # fmt: skip
+            f"{3600 * hours / middle(ours):.0f}", _used(bare), _used(ours)]  # fmt: skip
+
+
+def _used(costs: list[Cost]) -> str:
+    used = middle(costs, "cpu_s")
+    return "" if isnan(used) else f"{used:.1f}"
 
 
 def _self(what: str, workspace: str, key: str) -> Cost:
@@ -94,6 +99,7 @@ def bare(workspace: Path, key: str) -> None:
 def equal(workspace: Path, key: str) -> None:
     """Compare what both wrote."""
     import numpy as np
+
     from emoset_cli import feature_store
     from emoset_cli.prepare import read_utterances
 
@@ -104,9 +110,7 @@ def equal(workspace: Path, key: str) -> None:
 
 
 def warm(workspace: Path, key: str) -> None:
-    """Both in one process, after a first extraction has started the worker processes."""
-    import os
-
+    """Both in one process, after a first extraction has started the worker processes; wall time only."""
     from emoset_cli import feature_store
     from emoset_cli.prepare import read_utterances
 
@@ -117,9 +121,9 @@ def warm(workspace: Path, key: str) -> None:
     work = {"bare": lambda: _loop(waveforms),
             "emoset": lambda: feature_store.extract(workspace, FEATURE, key, table, WORKERS, force=True)}  # fmt: skip
     for name, do in work.items():
-        start, used = time.perf_counter(), sum(os.times()[:2])
+        start = time.perf_counter()
         do()
-        took[name], took[f"{name}_cpu"] = time.perf_counter() - start, sum(os.times()[:2]) - used
+        took[name] = time.perf_counter() - start
     print(json.dumps(took))
 
 

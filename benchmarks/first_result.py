@@ -1,9 +1,9 @@
 """The first result on EmoDB, from the raw folder to scores, against nkululeko 1.14 on the same files and speakers.
 
 emoset: prepare, extract egemaps, train svm, evaluate, each a process of its own (partition alisamir2022: test speakers
-15 and 16; C chosen on devel from ten values, then a refit). nkululeko: one process; openSMILE eGeMAPS v02, standardised,
-linear SVM with its default C, trained on all other speakers. "Warm" is the same again; nkululeko then reads its stored
-features and trains anew, emoset finds its run done, so it is also measured with ``train --force``.
+15 and 16; C chosen on devel from ten values, then a refit). nkululeko: one process; openSMILE eGeMAPS v02,
+standardised, linear SVM with its default C, trained on all other speakers. "Warm" is the same again; nkululeko then
+reads its stored features and trains anew, emoset finds its run done, so ``train --force`` is measured too.
 
 nkululeko needs an environment of its own: give its interpreter by --nkululeko, else its rows are left out.
 """
@@ -166,11 +166,12 @@ class _Nkululeko:
     def by_hand(self, workspace: Path) -> float:
         """What its recipe gives on emoset's features: the same task gives the same number."""
         import numpy as np
-        from emoset_cli import feature_store
-        from emoset_cli.prepare import read_utterances
         from sklearn.metrics import balanced_accuracy_score
         from sklearn.preprocessing import StandardScaler
         from sklearn.svm import SVC
+
+        from emoset_cli import feature_store
+        from emoset_cli.prepare import read_utterances
 
         table = read_utterances(workspace, "emodb")
         _, values = feature_store.load(workspace, "egemaps-v02", "emodb", table)

@@ -1,7 +1,10 @@
 """Jobs over several cores: one function for every stage that has independent pieces of work."""
 
 import os
+import signal
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from emoset_cli.errors import EmosetError
@@ -38,16 +41,50 @@ def run_jobs(
         yield from _in_threads(function, jobs, workers)
         return
     import joblib
+    from joblib.externals.loky import get_reusable_executor
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     parallel = joblib.Parallel(n_jobs=workers, backend="loky", return_as="generator_unordered")
+    results: Any = None
     try:
-        yield from parallel(joblib.delayed(function)(*job) for job in jobs)
-    except TerminatedWorkerError:
-        raise EmosetError(
-            "a worker process was killed, perhaps for want of memory",
-            "give the same command again, with fewer --workers: what was done is kept",
-        ) from None
+        with _children_without_sigint():
+            results = parallel(joblib.delayed(function)(*job) for job in jobs)
+        for result in results:  # `yield from` would close it before we can
+            yield result  # noqa: UP028
+    except BaseException as error:  # an error, Ctrl-C, or nobody wants the rest
+        get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
+        with warnings.catch_warnings(action="ignore"):  # that jobs were cancelled
+            if results is not None:
+                results.close()
+        if isinstance(error, TerminatedWorkerError):
+            raise EmosetError(
+                "a worker process was killed, perhaps for want of memory",
+                "give the same command again, with fewer --workers: what was done is kept",
+            ) from None
+        raise
+
+
+@contextmanager
+def _children_without_sigint() -> Iterator[None]:
+    """Processes started here never see Ctrl-C, which reaches the whole group: this one hears it and ends them.
+
+    The signal is blocked, not ignored: pressed meanwhile, it is delivered at the end. Starting the trackers of
+    multiprocessing unblocks it, so they are started before.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    from joblib.externals.loky.backend import resource_tracker as lokys
+
+    resource_tracker.ensure_running()
+    lokys.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _in_threads(function: Callable[..., Any], jobs: Sequence[tuple], workers: int) -> Iterator[Any]:
