@@ -45,7 +45,8 @@ def corpus(key: str = "own", **fields: Any) -> Corpus:
 
 def published(**fields: Any) -> Published:
     empty = {
-        "name": "paper", "folds": {}, "labels": (), "by": {}, "values": {}, "speakers_cross": False, "source": "a paper",
+        "name": "paper", "folds": {}, "labels": (), "by": {}, "values": {}, "speakers_cross": False,
+        "source": "a paper",
     }  # fmt: skip
     return Published(**(empty | fields))
 

@@ -497,8 +497,11 @@ def test_a_table_of_another_registry_entry_is_refused(prepare: Callable, tmp_pat
 
 def test_an_entry_without_grammar_is_told(tmp_path: Path) -> None:
     (tmp_path / "corpus").mkdir()
-    with pytest.raises(EmosetError, match=r"no path grammar for x\n  mend: add `path` to it in your corpora\.yaml"):
-        prepare_corpus(replace(load_corpora()["emodb"], key="x", path=None), tmp_path / "corpus", tmp_path / "work")
+    (tmp_path / "corpus" / "a.wav").touch()
+    with pytest.raises(EmosetError, match=r"no path grammar for x\n  mend: add `path` or `tables` to it in your corp"):
+        prepare_corpus(
+            replace(load_corpora()["emodb"], key="x", path=None, tables={}), tmp_path / "corpus", tmp_path / "work"
+        )
 
 
 @pytest.mark.parametrize("other", [16000, 48000])
