@@ -49,7 +49,7 @@ def run_jobs(
     try:
         with _children_without_sigint():
             results = parallel(joblib.delayed(function)(*job) for job in jobs)
-        for result in results:  # noqa: UP028 - `yield from` would close it before we can
+        for result in results:  # noqa: UP028 (`yield from` would close it, with a warning, before we can)
             yield result
     except BaseException as error:  # an error, Ctrl-C, or nobody wants the rest
         get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)

@@ -78,12 +78,22 @@ def recordings(shared: Path) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def done(shared: Path, recordings: dict[str, Path]) -> Path:
-    """A workspace in which the demo corpora are prepared and eGeMAPS extracted. Never write there."""
+def prepared(shared: Path, recordings: dict[str, Path]) -> Path:
+    """A workspace in which the demo corpora are prepared, without features. Never write there."""
 
     def make(folder: Path) -> None:
         where = [f"{key}={path}" for key, path in recordings.items()]
         assert main(["prepare", *where, "--partition", "standard", "-d", str(folder), "-q"]) == 0
+
+    return _once(shared / "prepared", make)
+
+
+@pytest.fixture(scope="session")
+def done(shared: Path, prepared: Path) -> Path:
+    """As `prepared`, with eGeMAPS extracted. Never write there."""
+
+    def make(folder: Path) -> None:
+        shutil.copytree(prepared, folder)
         assert main(["extract", "egemaps", "-d", str(folder), "-q"]) == 0
 
     return _once(shared / "done", make)
