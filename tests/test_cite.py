@@ -85,7 +85,7 @@ def test_a_name_of_other_letters_finds_its_corpus(emoset):
         assert done.code == 1 and done.out == "" and f"did you mean '{key}'?" in done.err
 
 
-def test_spaces_lists_what_has_no_entry(emoset, tmp_path, done):
+def test_spaces_lists_what_has_no_entry(emoset, tmp_path, prepared):
     value = emoset("corpora", "spaces", "-d", tmp_path, "--json").json()
     assert set(value["spaces"]) == set(spaces()) and all(space["source"] for space in value["spaces"].values())
     assert value["no_entry"]["ravdess"]["arousal"] == ["calm"] and value["no_entry"]["ravdess"]["three-class"] == []
@@ -94,5 +94,5 @@ def test_spaces_lists_what_has_no_entry(emoset, tmp_path, done):
     value = emoset("corpora", "spaces", "-d", tmp_path, "--json").json()
     assert value["spaces"]["two"]["map"] == {"anger": "a", "calm": "b"}
     assert "two" in emoset("corpora", "spaces", "-d", tmp_path).out
-    prepared = emoset("corpora", "spaces", "-d", done, "--json").json()["no_entry"]
-    assert set(prepared) == {"demo-aria", "demo-brio", "demo-cora"} and prepared["demo-cora"]["valence"] == ["calm"]
+    value = emoset("corpora", "spaces", "-d", prepared, "--json").json()["no_entry"]
+    assert set(value) == {"demo-aria", "demo-brio", "demo-cora"} and value["demo-cora"]["valence"] == ["calm"]

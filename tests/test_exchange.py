@@ -55,8 +55,8 @@ def by_file(table: pd.DataFrame, *without: str) -> pd.DataFrame:
     return table[kept].sort_values(order).reset_index(drop=True)
 
 
-def round_trip(done: Path, tmp: Path, key: str, audio: Path, format: str, **options: Any) -> tuple[Imported, Path]:
-    export_corpora([key], load_corpora(), done, format, tmp / "out")
+def round_trip(prepared: Path, tmp: Path, key: str, audio: Path, format: str, **options: Any) -> tuple[Imported, Path]:
+    export_corpora([key], load_corpora(), prepared, format, tmp / "out")
     source = tmp / "out" / key
     (made,) = import_corpora(
         "back", source if source.exists() else tmp / "out", tmp, tmp / "corpora.yaml", audio=audio, **options
@@ -95,33 +95,37 @@ def few(recordings: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.mark.parametrize("key", DEMO)
-def test_audformat_round_trip_loses_nothing(key: str, done: Path, recordings: dict[str, Path], tmp_path: Path) -> None:
-    made, workspace = round_trip(done, tmp_path, key, recordings[key], "audformat")
+def test_audformat_round_trip_loses_nothing(
+    key: str, prepared: Path, recordings: dict[str, Path], tmp_path: Path
+) -> None:
+    made, workspace = round_trip(prepared, tmp_path, key, recordings[key], "audformat")
     back = prepare(workspace, "back", recordings[key])
-    pd.testing.assert_frame_equal(by_file(back), by_file(with_folds(done, key)))
+    pd.testing.assert_frame_equal(by_file(back), by_file(with_folds(prepared, key)))
     assert made.format == "audformat" and made.warnings == []
 
 
 @pytest.mark.parametrize("key", DEMO)
-def test_emonet_round_trip_loses_nothing(key: str, done: Path, recordings: dict[str, Path], tmp_path: Path) -> None:
+def test_emonet_round_trip_loses_nothing(key: str, prepared: Path, recordings: dict[str, Path], tmp_path: Path) -> None:
     """A setup holds files, labels and partition; with the grammar of the corpus all comes back."""
     made, workspace = round_trip(
-        done, tmp_path, key, recordings[key], "emonet", speakers=Speakers(corpus=load_corpora()[key])
+        prepared, tmp_path, key, recordings[key], "emonet", speakers=Speakers(corpus=load_corpora()[key])
     )
     back = prepare(workspace, "back", recordings[key])
-    pd.testing.assert_frame_equal(by_file(back), by_file(with_folds(done, key)))
+    pd.testing.assert_frame_equal(by_file(back), by_file(with_folds(prepared, key)))
     assert made.format == "emonet" and made.warnings == []
 
 
-def test_emonet_without_speakers_keeps_them_unknown(done: Path, recordings: dict[str, Path], tmp_path: Path) -> None:
-    made, workspace = round_trip(done, tmp_path, "demo-brio", recordings["demo-brio"], "emonet")
+def test_emonet_without_speakers_keeps_them_unknown(
+    prepared: Path, recordings: dict[str, Path], tmp_path: Path
+) -> None:
+    made, workspace = round_trip(prepared, tmp_path, "demo-brio", recordings["demo-brio"], "emonet")
     (warning,) = made.warnings
     assert warning.startswith(
         "128 of 128 utterances have no speaker: speaker-independent partitions cannot be made, only"
     )
     back = prepare(workspace, "back", recordings["demo-brio"])
     left = ("speaker", "gender", "language", "text", "take")
-    pd.testing.assert_frame_equal(by_file(back, *left), by_file(with_folds(done, "demo-brio"), *left))
+    pd.testing.assert_frame_equal(by_file(back, *left), by_file(with_folds(prepared, "demo-brio"), *left))
     assert set(back["speaker"]) == set(back["gender"]) == {""} and set(back["language"]) == {"und"}
 
     known = load_corpora(workspace / "corpora.yaml")
@@ -197,8 +201,8 @@ def test_round_trip_of_the_real_emodb(format: str, real: Path, tmp_path: Path) -
 # The commands
 
 
-def test_commands(emoset: Callable, workspace: Path, recordings: dict[str, Path], tmp_path: Path) -> None:
-    both = recordings["demo-aria"].parent
+def test_commands(emoset: Callable, prepared: Path, recordings: dict[str, Path], tmp_path: Path) -> None:
+    both, workspace = recordings["demo-aria"].parent, shutil.copytree(prepared, tmp_path / "ws")
     out = emoset(
         "corpora", "export", "demo-aria", "demo-brio", tmp_path / "out", "--format", "emonet", "--audio", both,
         "-d", workspace, "--json",
@@ -227,8 +231,8 @@ def test_commands(emoset: Callable, workspace: Path, recordings: dict[str, Path]
     assert (row["utterances"], row["partition"]["name"]) == (128, "imported")
 
 
-def test_several_corpora_need_a_key_for_each(tmp_path: Path, done: Path) -> None:
-    export_corpora(DEMO, load_corpora(), done, "audformat", tmp_path / "out")
+def test_several_corpora_need_a_key_for_each(tmp_path: Path, prepared: Path) -> None:
+    export_corpora(DEMO, load_corpora(), prepared, "audformat", tmp_path / "out")
     with pytest.raises(EmosetError, match=r"holds 3 corpora \(demo-aria, .*\)\n  mend: give a key for all with {}"):
         imported(tmp_path, tmp_path / "out")
     made = import_corpora("a-{}", tmp_path / "out", tmp_path, tmp_path / "corpora.yaml")
@@ -592,13 +596,13 @@ def test_unknown_sources(tmp_path: Path) -> None:
         imported(tmp_path, source, speakers=Speakers(corpus=load_corpora()["emodb"]))
 
 
-def test_exports_that_cannot_be(done: Path, tmp_path: Path) -> None:
+def test_exports_that_cannot_be(prepared: Path, tmp_path: Path) -> None:
     with pytest.raises(EmosetError, match=r"unknown format to write 'emobox'\n  mend: .*known: audformat, emonet"):
-        export_corpora(["demo-aria"], {}, done, "emobox", tmp_path)
+        export_corpora(["demo-aria"], {}, prepared, "emobox", tmp_path)
     with pytest.raises(
         EmosetError, match=r"the audio of demo-aria .* does not lie in .*\n  mend: give a folder that holds"
     ):
-        export_corpora(["demo-aria"], {}, done, "emonet", tmp_path, base=tmp_path)
+        export_corpora(["demo-aria"], {}, prepared, "emonet", tmp_path, base=tmp_path)
 
 
 def test_a_corpus_without_partition(few: Path, tmp_path: Path) -> None:

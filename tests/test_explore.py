@@ -1,6 +1,7 @@
 """What is in corpora: numbers by hand, levels by physics, and a page that holds all of it."""
 
 import re
+import shutil
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -258,7 +259,8 @@ def test_tables_hold_the_numbers() -> None:
     assert left["arousal", "own"] is None
 
 
-def test_the_command_writes_the_page_and_prints_the_tables(emoset: Callable, workspace: Path) -> None:
+def test_the_command_writes_the_page_and_prints_the_tables(emoset: Callable, prepared: Path, tmp_path: Path) -> None:
+    workspace = shutil.copytree(prepared, tmp_path / "workspace")
     result = emoset("corpora", "stats", "-d", workspace)
     page = workspace / "reports" / "corpora" / "report.html"
     assert result.code == 0 and result.err == f"page: {page}\n" and page.is_file()
