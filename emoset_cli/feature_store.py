@@ -24,6 +24,7 @@ from emoset_cli.prepare import corpus_folder
 from emoset_cli.store import AudioStore
 
 _PER_JOB = 16  # utterances
+_NAMES = "columns.json"
 
 
 def feature_folder(workspace: Path, name: str) -> Path:
@@ -69,12 +70,16 @@ def extract(
         cells = list(todo[columns].itertuples(index=False, name=None))
         audio = corpus_folder(workspace, key) / "audio"
         jobs = [(name, audio, parts, cells[at : at + _PER_JOB]) for at in range(0, len(cells), _PER_JOB)]
-        for found, part in run_jobs(_extract_part, jobs, workers):
-            names = found
-            have |= part
+        for part in run_jobs(_extract_part, jobs, workers):
             progress(len(part), sum(seconds[sound] for sound in part))
+        names = _read_names(parts)
+        have |= _read_parts(parts)
+    if not have.keys() >= seconds.keys():  # another process was through with the same and has removed the parts
+        have |= _read_whole(folder, key)
+    if not have.keys() >= seconds.keys():
+        raise EmosetError(f"features were removed from {folder} at the same time", "give the same command again")
     if list(have) != rows["audio"].tolist() or parts.is_dir() or not (folder / f"{key}.json").is_file():
-        names = names or _extractor(name)[0]  # from a worker: openSMILE is then not imported in this process
+        names = names or _extractor(name)[0]
         _write_whole(folder, key, name, names, {sound: have[sound] for sound in rows["audio"]})
         shutil.rmtree(parts, ignore_errors=True)
     finite = {sound: bool(np.isfinite(row).all()) for sound, row in have.items()}
@@ -85,19 +90,23 @@ def extract(
     ]
 
 
-def _extract_part(name: str, audio: Path, parts: Path, cells: list[tuple]) -> tuple[list[str], dict[str, np.ndarray]]:
+def _extract_part(name: str, audio: Path, parts: Path, cells: list[tuple]) -> list[str]:
+    """Write the features of some utterances as a part; answer their audio hashes.
+
+    The features go by file, not by the answer: a worker killed in the middle of a long answer would leave its reader
+    waiting for ever.
+    """
     store = AudioStore(audio)
     waveforms = [store.verified(*cell) for cell in cells]
     names, extract_batch = _extractor(name)
     values = extract_batch(waveforms)
     hashes = [cell[-1] for cell in cells]
-    with (
-        suppress(FileNotFoundError),  # another process was through with the same and has removed the folder
-        atomic(parts / f"{digest(hashes)}.npz") as aside,
-        aside.open("wb") as file,
-    ):
-        np.savez(file, audio=np.array(hashes), values=values)
-    return names, dict(zip(hashes, values, strict=True))
+    with suppress(FileNotFoundError):  # another process was through with the same and has removed the folder
+        with atomic(parts / f"{digest(hashes)}.npz") as aside, aside.open("wb") as file:
+            np.savez(file, audio=np.array(hashes), values=values)
+        if not (parts / _NAMES).is_file():
+            write_json(parts / _NAMES, names)
+    return hashes
 
 
 _built: dict[str, Any] = {}  # an extractor a process: building one costs more than an utterance
@@ -107,6 +116,15 @@ def _extractor(name: str) -> Any:
     if name not in _built:
         _built[name] = features.build(name)
     return _built[name]
+
+
+def _read_names(parts: Path) -> list[str]:
+    """Names of the features, as a worker wrote them: openSMILE is then not imported in this process."""
+    try:
+        names: list[str] = read_json(parts / _NAMES)
+    except EmosetError:
+        return []
+    return names
 
 
 def _read_parts(parts: Path) -> dict[str, np.ndarray]:
