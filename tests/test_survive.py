@@ -205,7 +205,9 @@ def test_interrupted_by_the_user(recordings, tmp_path, whom):
 
 def processes(group):
     """(pid, command line) of the living processes of a session, started by `start`."""
-    listed = subprocess.run(["ps", "-o", "pid=,stat=,args=", "-s", str(group)], capture_output=True, text=True).stdout
+    listed = subprocess.run(
+        ["ps", "-ww", "-o", "pid=,stat=,args=", "-s", str(group)], capture_output=True, text=True
+    ).stdout
     rows = [line.split(maxsplit=2) for line in listed.splitlines()]
     return [(int(pid), args) for pid, stat, args in rows if not stat.startswith("Z")]
 
