@@ -9,7 +9,7 @@ from emoset_cli.explore import MEASURES
 from emoset_cli.report import plots, plots_corpora, plots_labels
 from emoset_cli.report.corpora_tables import speakers_table, stat_tables
 from emoset_cli.report.html import problem_tables
-from emoset_cli.report.page import render
+from emoset_cli.report.page import render, write_beside
 from emoset_cli.report.tables import Table, slug
 
 _NAMED = 4  # corpora in the headline
@@ -39,20 +39,10 @@ def write_corpora_page(
     Returns:
         path of the page
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for place in (folder, folder / "figures", folder / "tables"):
-        files.sweep(place)
     tables = stat_tables(stats, rows)
     figures = _figures(stats, rows)
-    for name, svg in figures.items():
-        files.write_text(folder / "figures" / f"{name}.svg", svg + "\n")
-    files.write_text(folder / "results.md", "\n".join(table.markdown() for table in tables))
-    needs = "% needs \\usepackage{booktabs,graphicx}\n"
-    files.write_text(folder / "results.tex", needs + "\n".join(table.latex() for table in tables))
-    files.write_text(folder / "results.csv", tables[0].csv())
     speakers = [speakers_table(key, one["cells"]) for key, one in stats["corpora"].items()]
-    for number, table in enumerate([*tables[1:], *speakers], 1):
-        files.write_text(folder / "tables" / f"{number:02d}-{slug(table.title)[:100]}.csv", table.csv())
+    write_beside(folder, tables, figures, speakers)
     files.write_json(folder / "stats.json", {"table": list(rows), **stats, "leaks": list(leaks)})
     page = _page(stats, list(rows), tables, figures, list(problems), list(leaks), command)
     files.write_text(folder / "report.html", page)

@@ -9,7 +9,7 @@ from typing import Any
 
 from emoset_cli import files
 from emoset_cli.report import plots
-from emoset_cli.report.page import render
+from emoset_cli.report.page import render, write_beside
 from emoset_cli.report.tables import (
     Column,
     Table,
@@ -56,22 +56,12 @@ def write_report(
     """
     assert [run.name for run in runs] == [score["run"] for score in scores]
     comparisons, corpora_rows = list(comparisons or []), list(corpora_rows or [])
-    folder.mkdir(parents=True, exist_ok=True)
-    for place in (folder, folder / "figures", folder / "tables"):
-        files.sweep(place)
     tables = [results_table(scores)]
     tables += [corpora_table(corpora_rows)] if corpora_rows else []
     tables += [comparison_table(one) for one in comparisons]
     tables += [recall_table(*place) for place in _places(scores)]
     figures = _figures(scores, corpora_rows)
-    for name, svg in figures.items():
-        files.write_text(folder / "figures" / f"{name}.svg", svg + "\n")
-    files.write_text(folder / "results.md", "\n".join(table.markdown() for table in tables))
-    needs = "% needs \\usepackage{booktabs,graphicx}\n"
-    files.write_text(folder / "results.tex", needs + "\n".join(table.latex() for table in tables))
-    files.write_text(folder / "results.csv", tables[0].csv())
-    for number, table in enumerate(tables[1:], 1):
-        files.write_text(folder / "tables" / f"{number:02d}-{slug(table.title)[:100]}.csv", table.csv())
+    write_beside(folder, tables, figures)
     files.write_json(folder / "metrics.json", {"scores": list(scores), "comparisons": comparisons})
     page = _page(runs, scores, corpora_rows, comparisons, list(problems or []), figures, command)
     files.write_text(folder / "report.html", page)

@@ -1,15 +1,18 @@
-"""One HTML page that needs no other file: templates that share their look (``base.html.j2``) are filled in here."""
+"""What all reports share: pages whose templates have one look (``base.html.j2``), and the files beside a page."""
 
 import re
+from collections.abc import Sequence
 from importlib.resources import files as resources
+from pathlib import Path
 from typing import Any
+
+from emoset_cli import files
+from emoset_cli.report.tables import Table, percent, slug
 
 
 def render(template: str, **values: Any) -> str:
     """Fill in a template of this folder; a name it uses and nobody gives is our mistake and raises."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
-
-    from emoset_cli.report.tables import percent
 
     folder = resources("emoset_cli.report")
     environment = Environment(
@@ -28,3 +31,25 @@ def breaks(name: str) -> Any:
     from markupsafe import Markup, escape
 
     return Markup(re.sub(r"([_+])", r"\1<wbr>", str(escape(name))))
+
+
+def write_beside(folder: Path, tables: Sequence[Table], figures: dict[str, str], further: Sequence[Table] = ()) -> None:
+    """Write what lies beside a page: all figures as SVG, all tables as Markdown, LaTeX and CSV.
+
+    Args:
+        folder: made if missing; what killed processes left in it is removed
+        tables: the first also becomes ``results.csv``, the others numbered files below ``tables/``
+        figures: SVG by name
+        further: tables that are written as CSV only
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in (folder, folder / "figures", folder / "tables"):
+        files.sweep(place)
+    for name, svg in figures.items():
+        files.write_text(folder / "figures" / f"{name}.svg", svg + "\n")
+    files.write_text(folder / "results.md", "\n".join(table.markdown() for table in tables))
+    needs = "% needs \\usepackage{booktabs,graphicx}\n"
+    files.write_text(folder / "results.tex", needs + "\n".join(table.latex() for table in tables))
+    files.write_text(folder / "results.csv", tables[0].csv())
+    for number, table in enumerate([*tables[1:], *further], 1):
+        files.write_text(folder / "tables" / f"{number:02d}-{slug(table.title)[:100]}.csv", table.csv())
