@@ -17,7 +17,8 @@ from zipfile import BadZipFile
 import numpy as np
 
 from emoset_cli import features
-from emoset_cli.errors import EmosetError
+from emoset_cli.errors import EmosetError, unknown
+from emoset_cli.features import Recipe
 from emoset_cli.files import atomic, digest, read_json, sweep, write_json
 from emoset_cli.parallel import run_jobs
 from emoset_cli.prepare import corpus_folder
@@ -27,14 +28,80 @@ _PER_JOB = 16  # utterances
 _NAMES = "columns.json"
 
 
-def feature_folder(workspace: Path, name: str) -> Path:
-    """Where a feature set with its present settings lives."""
-    return workspace / "features" / f"{name}_{digest(features.settings(name), length=8)}"
+def feature_folder(workspace: Path, feature: str | Recipe) -> Path:
+    """Where a feature set lives: with its present settings, or those it was extracted with (see `find`)."""
+    if isinstance(feature, Recipe):
+        return workspace / "features" / _full_name(feature.settings)
+    if feature in features.FEATURES:
+        return workspace / "features" / _full_name(features.settings(feature))
+    return workspace / "features" / find(workspace, feature)
+
+
+def _full_name(settings: dict[str, Any]) -> str:
+    return f"{settings['feature']}_{digest(settings, length=8)}"
+
+
+def find(workspace: Path, name: str) -> str:
+    """The name by which `load` knows a feature set: aliases resolved, options of the user's as hex digits behind it.
+
+    A set with options is found by what was extracted: ``deepspectrum`` where there is one of this family,
+    ``deepspectrum-vgg16`` where there is one of this name, else ``deepspectrum-vgg16_1a2b3c4d``.
+
+    Raises:
+        EmosetError: for an unknown name, or one that was extracted with several settings or not at all
+    """
+    family = features.family_of(name)
+    if not family:
+        return features.find_feature(name)
+    there = extracted(workspace)
+    found = {full: made for full, made in there.items() if name in (full, made["feature"], family)}
+    if len(found) == 1:
+        return next(iter(found))
+    if found:
+        several = "; ".join(f"{full} ({told})" for full, told in _differences(found).items())
+        raise EmosetError(
+            f"{name} was extracted with several settings: {several}", f"choose: --feature {next(iter(found))}"
+        )
+    if there and name != family:
+        raise unknown("extracted feature", name, there)
+    raise EmosetError(f"no {name} features were extracted here", f"emoset extract {family}")
+
+
+def extracted(workspace: Path) -> dict[str, dict[str, Any]]:
+    """Settings of the feature sets with options that some corpus has here, by name with digits."""
+    found: dict[str, dict[str, Any]] = {}
+    for path in sorted((workspace / "features").glob("*_????????/*.json")):
+        full = path.parent.name
+        if full in found or not features.family_of(full):
+            continue
+        try:
+            made = read_json(path)["settings"]
+            if _full_name(made) == full:
+                found[full] = made
+        except (EmosetError, OSError, KeyError, TypeError):
+            continue  # damaged: `load` says so of the corpus it belongs to
+    return found
+
+
+def _differences(found: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """What is not the same in all of several settings, in words."""
+    flat = {
+        full: {**{key: value for key, value in made.items() if key not in {"feature", "options"}}, **made["options"]}
+        for full, made in found.items()
+    }
+    keys = dict.fromkeys(key for made in flat.values() for key in made)
+    different = [key for key in keys if len({str(made.get(key)) for made in flat.values()}) > 1]
+    return {full: ", ".join(f"{key} {made.get(key)}" for key in different) for full, made in flat.items()}
+
+
+def settings(workspace: Path, name: str) -> dict[str, Any]:
+    """Everything that can change the numbers of a feature set: its present settings, or those it was extracted with."""
+    return features.settings(name) if name in features.FEATURES else extracted(workspace)[find(workspace, name)]
 
 
 def extract(
     workspace: Path,
-    name: str,
+    feature: str | Recipe,
     key: str,
     utterances: Any,
     workers: int = 0,
@@ -45,14 +112,16 @@ def extract(
 
     Args:
         workspace: the folder of what the tool makes
-        name: full name of the feature set
+        feature: full name of a feature set without options, or a recipe
         key: corpus
         utterances: its utterance table
         workers: processes, 0 for all cores
         force: extract everything again
         progress: called with (utterances, seconds of speech) as they are done
     """
-    folder = feature_folder(workspace, name)
+    recipe = feature if isinstance(feature, Recipe) else Recipe(features.settings(feature))
+    made = (recipe.settings["feature"], recipe.means)
+    folder = feature_folder(workspace, recipe)
     sweep(folder)
     rows = utterances.drop_duplicates("audio")
     have = {} if force else _read_whole(folder, key)
@@ -69,7 +138,7 @@ def extract(
         columns = ["utterance", "shard", "offset", "samples", "audio"]
         cells = list(todo[columns].itertuples(index=False, name=None))
         audio = corpus_folder(workspace, key) / "audio"
-        jobs = [(name, audio, parts, cells[at : at + _PER_JOB]) for at in range(0, len(cells), _PER_JOB)]
+        jobs = [(*made, audio, parts, cells[at : at + _PER_JOB]) for at in range(0, len(cells), _PER_JOB)]
         for part in run_jobs(_extract_part, jobs, workers):
             progress(len(part), sum(seconds[sound] for sound in part))
         names = _read_names(parts)
@@ -79,8 +148,8 @@ def extract(
     if not have.keys() >= seconds.keys():
         raise EmosetError(f"features were removed from {folder} at the same time", "give the same command again")
     if list(have) != rows["audio"].tolist() or parts.is_dir() or not (folder / f"{key}.json").is_file():
-        names = names or _extractor(name)[0]
-        _write_whole(folder, key, name, names, {sound: have[sound] for sound in rows["audio"]})
+        names = names or _extractor(*made)[0]
+        _write_whole(folder, key, recipe.settings, names, {sound: have[sound] for sound in rows["audio"]})
         shutil.rmtree(parts, ignore_errors=True)
     finite = {sound: bool(np.isfinite(row).all()) for sound, row in have.items()}
     return [
@@ -90,7 +159,7 @@ def extract(
     ]
 
 
-def _extract_part(name: str, audio: Path, parts: Path, cells: list[tuple]) -> list[str]:
+def _extract_part(name: str, means: dict[str, Any], audio: Path, parts: Path, cells: list[tuple]) -> list[str]:
     """Write the features of some utterances as a part; answer their audio hashes.
 
     The features go by file, not by the answer: a worker killed in the middle of a long answer would leave its reader
@@ -98,7 +167,7 @@ def _extract_part(name: str, audio: Path, parts: Path, cells: list[tuple]) -> li
     """
     store = AudioStore(audio)
     waveforms = [store.verified(*cell) for cell in cells]
-    names, extract_batch = _extractor(name)
+    names, extract_batch = _extractor(name, means)
     values = extract_batch(waveforms)
     hashes = [cell[-1] for cell in cells]
     with suppress(FileNotFoundError):  # another process was through with the same and has removed the folder
@@ -112,10 +181,11 @@ def _extract_part(name: str, audio: Path, parts: Path, cells: list[tuple]) -> li
 _built: dict[str, Any] = {}  # an extractor a process: building one costs more than an utterance
 
 
-def _extractor(name: str) -> Any:
-    if name not in _built:
-        _built[name] = features.build(name)
-    return _built[name]
+def _extractor(name: str, means: dict[str, Any]) -> Any:
+    key = digest(name, means)
+    if key not in _built:
+        _built[key] = features.build(name, **means)
+    return _built[key]
 
 
 def _read_names(parts: Path) -> list[str]:
@@ -138,13 +208,15 @@ def _read_parts(parts: Path) -> dict[str, np.ndarray]:
     return have
 
 
-def _write_whole(folder: Path, key: str, name: str, names: list[str], have: dict[str, np.ndarray]) -> None:
+def _write_whole(
+    folder: Path, key: str, settings: dict[str, Any], names: list[str], have: dict[str, np.ndarray]
+) -> None:
     values = np.stack(list(have.values()))
     raw = io.BytesIO()
     np.save(raw, values)
     with atomic(folder / f"{key}.npy") as aside:
         aside.write_bytes(raw.getvalue())
-    made = {"settings": features.settings(name), "columns": names, "audio": list(have)}
+    made = {"settings": settings, "columns": names, "audio": list(have)}
     write_json(folder / f"{key}.json", made | {"checksum": digest(raw.getvalue(), made)})
 
 
@@ -175,14 +247,14 @@ def load(workspace: Path, name: str, key: str, utterances: Any) -> tuple[list[st
     """
     folder = feature_folder(workspace, name)
     if not (folder / f"{key}.json").is_file():
-        raise EmosetError(f"{key} has no {name} features", f"emoset extract {name} {key}")
+        raise EmosetError(f"{key} has no {name} features", _command(workspace, name, key))
     columns, values, hashes = _load(folder, key)
     row_of = {sound: row for row, sound in enumerate(hashes)}
     missing = [u for u, sound in zip(utterances["utterance"], utterances["audio"], strict=True) if sound not in row_of]
     if missing:
         raise EmosetError(
             f"{len(missing)} utterances of {key} are newer than its {name} features, the first is {missing[0]}",
-            f"emoset extract {name} {key}",
+            _command(workspace, name, key),
         )
     rows = values[[row_of[sound] for sound in utterances["audio"]]]
     bad = utterances["utterance"][~np.isfinite(rows).all(axis=1)]
@@ -194,7 +266,16 @@ def load(workspace: Path, name: str, key: str, utterances: Any) -> tuple[list[st
     return columns, rows
 
 
-def shape(workspace: Path, name: str, key: str) -> tuple[int, int]:
+def _command(workspace: Path, name: str, key: str) -> str:
+    """What to type to extract a feature set for one more corpus."""
+    family = features.family_of(name)
+    if not family:
+        return f"emoset extract {name} {key}"
+    options = " ".join(f"--{option} {value}" for option, value in settings(workspace, name)["options"].items())
+    return f"emoset extract {family} {key} {options}, with the --weights it had"
+
+
+def shape(workspace: Path, feature: str | Recipe, key: str) -> tuple[int, int]:
     """Number of features and of recordings stored."""
-    made = read_json(feature_folder(workspace, name) / f"{key}.json")
+    made = read_json(feature_folder(workspace, feature) / f"{key}.json")
     return len(made["columns"]), len(made["audio"])

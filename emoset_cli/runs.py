@@ -1,10 +1,12 @@
 """A run: one training with its folder, from which everything later is computed.
 
 ``runs/emodb_svm-egemaps-v02_3f2a91c0/`` holds ``config.yaml``, the model, ``partition.csv``, ``predictions.csv``
-and ``done.json``. The last is written last: a folder without it is unfinished and is never read as a result.
+and ``done.json``. The last is written last: a folder without it is unfinished and is never read as a result. A network
+adds ``predictions-final.csv``: ``predictions.csv`` is of its best devel epoch, that one of its final epoch, and where a
+run is asked for, ``NAME:final`` means the latter.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +19,43 @@ PREDICTION_COLUMNS = [
     "corpus", "utterance", "speaker", "gender", "language", "fold", "partition", "truth", "prediction",
 ]  # fmt: skip
 
+FINAL = ":final"  # behind a run's name: its final epoch
+_BEST_FILE, _FINAL_FILE = "predictions.csv", "predictions-final.csv"
+
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: its folder and its resolved settings (``config.yaml``)."""
+    """A finished run: its folder and its resolved settings (``config.yaml``).
+
+    With ``final`` its predictions are those of the final epoch, not of the best devel epoch.
+    """
 
     folder: Path
     config: dict[str, Any]
+    final: bool = False
 
     @property
     def name(self) -> str:
-        """The folder's name: readable words and the signature."""
-        return self.folder.name
+        """The folder's name, readable words and the signature; ``:final`` behind it for the final epoch."""
+        return self.folder.name + (FINAL if self.final else "")
+
+    @property
+    def has_final(self) -> bool:
+        """Whether the final epoch's predictions were kept beside those of the best (a baseline has no epochs)."""
+        return _FINAL_FILE in read_json(self.folder / "done.json")
+
+    def final_epoch(self) -> "Run":
+        """The same run with the predictions of its final epoch.
+
+        Raises:
+            EmosetError: if the run has none
+        """
+        if not self.has_final:
+            raise EmosetError(f"run '{self.folder.name}' has no final epoch", f"give its name without '{FINAL}'")
+        return replace(self, final=True)
 
     def predictions(self) -> Any:
-        """Read ``predictions.csv`` as a DataFrame; ids, speakers, labels and folds are strings.
+        """Read the predictions as a DataFrame; ids, speakers, labels and folds are strings.
 
         Raises:
             EmosetError: if the file is not the one the training wrote
@@ -40,7 +64,7 @@ class Run:
 
         import pandas as pd
 
-        raw = _as_written(self.folder, "predictions.csv")
+        raw = _as_written(self.folder, _FINAL_FILE if self.final else _BEST_FILE)
         text = dict.fromkeys(PREDICTION_COLUMNS, "str")
         return pd.read_csv(io.BytesIO(raw), dtype=text, keep_default_na=False, na_values={})
 
@@ -60,19 +84,28 @@ def is_done(folder: Path) -> bool:
     return (folder / "done.json").is_file()
 
 
-def finish(folder: Path, config: dict[str, Any], predictions: Any) -> Run:
-    """Write the settings and predictions of a run, then the mark that it is whole."""
+def finish(folder: Path, config: dict[str, Any], predictions: Any, final: Any = None) -> Run:
+    """Write the settings and predictions of a run, then the mark that it is whole.
+
+    Args:
+        folder: of the run
+        config: its resolved settings
+        predictions: of the best devel epoch, or of a model that has no epochs
+        final: of the final epoch, with the same columns
+    """
     import yaml
 
     write_text(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=120))
-    write_text(folder / "predictions.csv", predictions.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
-    written = {name: digest((folder / name).read_bytes()) for name in ("config.yaml", "predictions.csv")}
+    tables = {_BEST_FILE: predictions} | ({_FINAL_FILE: final} if final is not None else {})
+    for name, table in tables.items():
+        write_text(folder / name, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    written = {name: digest((folder / name).read_bytes()) for name in ("config.yaml", *tables)}
     write_json(folder / "done.json", written | {"rows": len(predictions)})
     return Run(folder, config)
 
 
 def _as_written(folder: Path, name: str) -> bytes:
-    """The bytes of ``config.yaml`` or ``predictions.csv`` of a finished run.
+    """The bytes of a file that `finish` wrote.
 
     Raises:
         EmosetError: if the file is not the one the training wrote
@@ -102,9 +135,13 @@ def read_run(folder: Path) -> Run:
 def find_run(workspace: Path, name: str) -> Run:
     """The run called ``name``: a path, a folder name below ``runs/``, or an unambiguous part of one.
 
+    With ``:final`` behind it, the same run with the predictions of its final epoch.
+
     Raises:
-        EmosetError: if there is no such run, or several
+        EmosetError: if there is no such run, or several, or it has no final epoch
     """
+    if name.endswith(FINAL):
+        return find_run(workspace, name.removesuffix(FINAL)).final_epoch()
     path = Path(name)
     if (path / "config.yaml").is_file():
         return read_run(path)

@@ -122,20 +122,18 @@ def _write_shard(folder: Path, source: Path, files: list[SourceFile]) -> dict[st
 
 
 class AudioStore:
-    """Reads utterances out of the store of one corpus (memory-mapped: nothing is loaded until used)."""
+    """Reads utterances out of the store of one corpus, each by itself: nothing is kept, whatever the corpus's size."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._maps: dict[str, np.ndarray] = {}
 
     def samples(self, shard: str, offset: int, samples: int) -> np.ndarray:
         """The 16 kHz int16 samples of an utterance, shape ``(samples,)``, as the table's row names them."""
-        if shard not in self._maps:
-            path = self.folder / f"{shard}.i16"
-            if not path.is_file():
-                raise EmosetError(f"{path} is missing from the store", "give the `emoset prepare` command again")
-            self._maps[shard] = np.memmap(path, np.int16, "r") if path.stat().st_size else np.zeros(0, np.int16)
-        return self._maps[shard][offset : offset + samples]
+        path = self.folder / f"{shard}.i16"
+        try:
+            return np.fromfile(path, np.int16, count=samples, offset=2 * offset)
+        except FileNotFoundError:
+            raise EmosetError(f"{path} is missing from the store", "give the `emoset prepare` command again") from None
 
     def verified(self, utterance: str, shard: str, offset: int, samples: int, expected: str) -> np.ndarray:
         """As `samples`, after checking them against the hash in the utterance table.

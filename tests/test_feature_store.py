@@ -408,7 +408,8 @@ def test_names_and_aliases() -> None:
     assert {alias: find_feature(alias) for alias in ALIASES} == ALIASES
     assert all(find_feature(name) == name for name in FEATURES)
     with pytest.raises(
-        EmosetError, match=r"unknown feature 'eGeMAPSv02'\n  mend: .*known: compare, compare-2016, egemaps"
+        EmosetError,
+        match=r"unknown feature 'eGeMAPSv02'\n  mend: .*known: compare, compare-2016, deepspectrum, egemaps",
     ):
         find_feature("eGeMAPSv02")
 

@@ -30,7 +30,8 @@ MAY_IMPORT = {
     "levels": set(),
     "audio": {"levels"},
     "store": {"errors", "files", "parallel", "audio"},
-    "features": {"errors", "audio"},
+    "models": {"errors"},
+    "features": {"errors", "audio", "models", "parallel"},
     # a corpus folder becomes a table of utterances
     "names": {"problems", "templates", "bounded", "corpora", "store"},
     "tables": {"errors", "templates", "bounded", "corpora"},
@@ -60,7 +61,7 @@ MAY_IMPORT = {
     "synth": {"errors", "files"},
     "train": {
         "", "errors", "files", "parallel", "corpora", "labels", "partition", "leaks", "protocols", "aggregate",
-        "prepare", "feature_store", "metrics", "runs",
+        "prepare", "feature_store", "metrics", "runs", "store", "models", "audio",
     },
     "report": {"", "errors", "files", "explore", "metrics", "stats", "runs"},
 }  # fmt: skip
@@ -81,7 +82,12 @@ ONLY = {
     "jinja2": {"report"},
     "markupsafe": {"report"},
     "joblib": {"parallel"},
-    "safetensors": {"train"},
+    "safetensors": {"train", "models"},
+    "torch": {"models", "features", "train"},
+    "torchaudio": {"models"},
+    "torchvision": {"models"},
+    "accelerate": {"train"},
+    "tensorboard": {"train"},
     "yaml": {"yaml_tree", "runs", "exchange"},
     "regex": {"bounded"},
     "openpyxl": {"tables"},
@@ -96,9 +102,13 @@ ONLY = {
 }
 # These take long to import: only inside the function that needs them.
 LAZY = {"torch", "pandas", "sklearn", "scipy", "statsmodels", "matplotlib", "opensmile", "soundfile", "soxr", "pyarrow",
-        "joblib", "jinja2", "markupsafe", "safetensors", "regex", "openpyxl", "audformat"}  # fmt: skip
+        "joblib", "jinja2", "markupsafe", "safetensors", "regex", "openpyxl", "audformat", "torchaudio", "torchvision",
+        "accelerate"}  # fmt: skip
+# Networks and what trains them are torch through and through: others import these modules inside functions.
+TORCH = ("models/", "train/deep/")
 # Loaded by every `--help`: these may not even import numpy or yaml at the top.
-LIGHT = {"", "cli", "errors", "files", "runs", "train/__init__", "features/__init__"}
+LIGHT = {"", "cli", "errors", "files", "runs", "train/__init__", "features/__init__", "models/__init__",
+         "train/deep/__init__", "train/deep/settings"}  # fmt: skip
 
 
 def modules():
@@ -184,8 +194,11 @@ def test_packages_are_imported_where_they_belong(path):
     for name, line, at_top in imports(path):
         package = name.split(".")[0]
         assert package not in ONLY or own in ONLY[package], f"{path.name}:{line}: {package} is for {ONLY[package]} only"
-        assert not (at_top and package in LAZY), f"{path.name}:{line}: import {package} in the function that needs it"
         inside = path.relative_to(PACKAGE).with_suffix("").as_posix()
+        lazy = (
+            LAZY - {"torch", "torchaudio", "safetensors"} if inside.startswith(TORCH) and inside not in LIGHT else LAZY
+        )
+        assert not (at_top and package in lazy), f"{path.name}:{line}: import {package} in the function that needs it"
         if own in LIGHT or inside in LIGHT:
             assert not (at_top and package in {"numpy", "yaml"}), f"{path.name}:{line}: --help would load {package}"
 
@@ -228,9 +241,12 @@ def code_that_a_file_could_run(tree):
             continue
         function = ast.unparse(node.func)
         options = {option.arg: ast.unparse(option.value) for option in node.keywords}
-        if function.rpartition(".")[2] in {"eval", "exec", "read_pickle", "unsafe_load", "full_load"}:
+        plain = function.rpartition(".")[2] == "eval" and not node.args  # a network's evaluation mode
+        if function.rpartition(".")[2] in {"eval", "exec", "read_pickle", "unsafe_load", "full_load"} and not plain:
             yield node.lineno, function
-        if function in {"joblib.load", "pickle.load", "pickle.loads", "dill.load", "torch.load"}:
+        if function in {"joblib.load", "pickle.load", "pickle.loads", "dill.load"}:
+            yield node.lineno, function
+        if function == "torch.load" and options.get("weights_only") != "True":
             yield node.lineno, function
         if options.get("allow_pickle", "False") != "False":
             yield node.lineno, f"{function}, allow_pickle"
@@ -259,6 +275,7 @@ def test_nothing_that_is_read_can_run_code():
         ("yaml.load(text, Loader=getattr(yaml, 'CSafeLoader', yaml.SafeLoader))", 0), ("yaml.safe_load(text)", 0),
         ("numpy.load(path, allow_pickle=True)", 1), ("numpy.load(path, allow_pickle=False)", 0),
         ("from joblib import load", 1), ("joblib.load(path)", 1), ("pandas.read_pickle(path)", 1), ("eval(text)", 1),
+        ("model.eval()", 0), ("torch.load(path)", 1), ("torch.load(path, weights_only=True)", 0),
     ],
 )  # fmt: skip
 def test_what_can_run_code_is_seen(source, count):

@@ -1,5 +1,6 @@
 """``emoset prepare`` and ``emoset extract``: from recordings to utterances and features."""
 
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
@@ -178,9 +179,27 @@ def _answer_prepared(done: list[Any], partitions: dict[str, Any], leaks: list, a
     answer({"corpora": value, "identical_across_corpora": leaks}, [corpora_table(rows)], as_json)
 
 
+def _deep(name: str, help: str) -> Any:
+    return typer.Option(name, help=help, rich_help_panel="Deep features")
+
+
+Network = Annotated[str, _deep("--model", "ImageNet network of deepspectrum, torchvision's name; vgg16 by default")]
+Layer = Annotated[str, _deep("--layer", "layer whose activations are taken; by default what the last layer reads")]
+Weights = Annotated[
+    str, _deep("--weights", "torchvision's name of weights, or a file (.safetensors, .pth); torchvision's by default")
+]
+Precision = Annotated[str, _deep("--precision", "auto, fp32 or bf16; auto: bf16 where the machine is made for it")]
+Device = Annotated[str, _deep("--device", "auto, cpu or cuda; auto: CUDA where there is a device")]
+
+
 def extract(
-    feature: Annotated[str, typer.Argument(help="feature set: egemaps, emobase, compare-2016, ...")],
+    feature: Annotated[str, typer.Argument(help="feature set: egemaps, emobase, compare-2016, deepspectrum, ...")],
     corpora: Annotated[list[str] | None, typer.Argument(help="corpora; all prepared ones by default")] = None,
+    model: Network = "",
+    layer: Layer = "",
+    weights: Weights = "",
+    precision: Precision = "",
+    device: Device = "",
     workspace: Workspace = DEFAULT_WORKSPACE,
     workers: Workers = 0,
     force: Force = False,
@@ -193,32 +212,17 @@ def extract(
 
     Example: emoset extract egemaps emodb
     """
-    from time import monotonic
-
-    from emoset_cli import feature_store
-    from emoset_cli.features import find_feature
-    from emoset_cli.prepare import read_utterances
+    from emoset_cli import features
     from emoset_cli.report.tables import Column, Table
 
-    name = find_feature(feature)
+    features.find_feature(feature)  # before anything is read
     keys = chosen_corpora(corpora, workspace)
-
-    def one(key: str) -> dict[str, Any]:
-        utterances = read_utterances(workspace, key)
-        start = monotonic()
-        with progress_bar(f"{name} {key}", "utterances", int(utterances["audio"].nunique()), quiet) as bar:
-            bad = feature_store.extract(workspace, name, key, utterances, workers, force, bar.advance)
-        for utterance in bad[:5]:
-            say(f"problem: {utterance} has no finite {name} features: too short for the extractor")
-        columns, _ = feature_store.shape(workspace, name, key)
-        folder = feature_store.feature_folder(workspace, name)
-        return {
-            "corpus": key, "feature": name, "utterances": len(utterances), "without_features": len(bad),
-            "features": columns, "hours": float(utterances["duration_s"].sum() / 3600),
-            "seconds": monotonic() - start, "folder": str(folder),
-        }  # fmt: skip
-
-    done, well = each(keys, one)
+    given = {"model": model, "layer": layer, "weights": weights, "precision": precision, "device": device}
+    options = {option: value for option, value in given.items() if value}
+    recipe = features.recipe(feature, options, workers, not quiet and sys.stderr.isatty())
+    if recipe.note:
+        say(f"note: {recipe.note}", quiet)
+    done, well = each(keys, lambda key: _extract(workspace, recipe, key, force, quiet))
     heads = [
         Column("corpus", "text", "corpus"), Column("feature", "text", "feature"),
         Column("utterances", "count", "utterances"), Column("without", "count", "without_features"),
@@ -228,3 +232,25 @@ def extract(
     if done:
         answer(done, [Table("Features", heads, [[row[head.key] for head in heads] for row in done])], as_json)
     finish(well and not any(row["without_features"] for row in done))
+
+
+def _extract(workspace: Path, recipe: Any, key: str, force: bool, quiet: bool) -> dict[str, Any]:
+    """Extract a feature set for one corpus; answer its row of the table."""
+    from time import monotonic
+
+    from emoset_cli import feature_store
+    from emoset_cli.prepare import read_utterances
+
+    name = recipe.settings["feature"]
+    utterances = read_utterances(workspace, key)
+    start = monotonic()
+    with progress_bar(f"{name} {key}", "utterances", int(utterances["audio"].nunique()), quiet) as bar:
+        bad = feature_store.extract(workspace, recipe, key, utterances, recipe.workers, force, bar.advance)
+    for utterance in bad[:5]:
+        say(f"problem: {utterance} has no finite {name} features: too short for the extractor")
+    columns, _ = feature_store.shape(workspace, recipe, key)
+    return {
+        "corpus": key, "feature": name, "utterances": len(utterances), "without_features": len(bad),
+        "features": columns, "hours": float(utterances["duration_s"].sum() / 3600),
+        "seconds": monotonic() - start, "folder": str(feature_store.feature_folder(workspace, recipe)),
+    }  # fmt: skip

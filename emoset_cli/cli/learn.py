@@ -130,11 +130,11 @@ class _Data:
 def _train(
     task: list[str] | None, data: _Data, options: Any, workers: int, force: bool, as_json: bool, quiet: bool
 ) -> None:
-    from emoset_cli.features import find_feature
+    from emoset_cli import feature_store
     from emoset_cli.train import baseline
 
     known = load_registry(data.registry, data.workspace)
-    name = find_feature(data.feature)
+    name = feature_store.find(data.workspace, data.feature)
     keys = chosen_corpora(task, data.workspace)
     across = data.partition in {"loco", "lolo"}
     if across and data.pool:
@@ -160,7 +160,7 @@ def _train(
 
 def _plan(group: list[str], data: _Data, feature: str, options: Any, known: Any, quiet: bool) -> Any:
     """The run of a corpus (of several together for loco and lolo), as far as it can be settled before training."""
-    from emoset_cli.features import settings
+    from emoset_cli.feature_store import settings
     from emoset_cli.prepare import entry_hash
     from emoset_cli.train.baseline import plan_run
     from emoset_cli.train.task import build_task
@@ -178,7 +178,9 @@ def _plan(group: list[str], data: _Data, feature: str, options: Any, known: Any,
         before, after = (sum(sum(getattr(cut, at).values()) for cut in task.cuts) for at in ("before", "after"))
         say(f"note: {', '.join(group)}: aggregated, {after} of {before} places in folds kept, in test too", quiet)
     entries = {key: entry_hash(known[key]) for key in group}
-    return plan_run(data.workspace, task, options, settings(feature), entries, data.labels, data.subset, draw)
+    return plan_run(
+        data.workspace, task, options, settings(data.workspace, feature), entries, data.labels, data.subset, draw
+    )
 
 
 def partition_of(key: str, spec: str, seed: int, workspace: Path, known: Any) -> tuple[str, int]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from emoset_cli import __version__
-from emoset_cli.cli import corpora, data, demo, learn, results
+from emoset_cli.cli import corpora, data, deep, demo, results, transfer
 from emoset_cli.cli.common import complain
 from emoset_cli.errors import EmosetError
 
@@ -27,9 +27,10 @@ app = typer.Typer(
 app.add_typer(corpora.app, name="corpora")
 app.command()(data.prepare)
 app.command()(data.extract)
-app.add_typer(learn.app, name="train")
+app.add_typer(deep.app, name="train")
 app.command()(results.evaluate)
 app.command()(results.compare)
+app.command()(transfer.transfer)
 app.command()(demo.demo)
 
 

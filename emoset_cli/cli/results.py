@@ -20,11 +20,13 @@ def evaluate(
 ) -> None:
     """Score runs with intervals; write an HTML report, tables (Markdown, LaTeX, CSV) and metrics.json.
 
-    A run is named by its folder or an unambiguous part of its name.
+    A run is named by its folder or an unambiguous part of its name. A network's scores are those of its best devel
+    epoch; RUN:final are those of its last. Both stand side by side in a table of their own.
 
     Example: emoset evaluate emodb_svm
     """
     from emoset_cli import runs
+    from emoset_cli.report.epochs import epoch_scores, epochs_table
     from emoset_cli.report.scores import score_runs
     from emoset_cli.report.tables import results_table
 
@@ -32,13 +34,15 @@ def evaluate(
     if not names:
         raise EmosetError(f"{workspace} holds no finished run", "emoset train svm")
     found, well = each(names, lambda name: runs.find_run(workspace, name))
-    found = list({run.folder: run for run in found}.values())
+    found = list({(run.folder, run.final): run for run in found}.values())
     if not found:
         finish(False)
     scores = score_runs(found)
-    page = _report(workspace, out, found, scores, [])
+    epochs = epoch_scores(found, scores)
+    page = _report(workspace, out, found, scores, [], epochs)
     say(f"report: {page}", quiet)
-    answer({"report": str(page), "scores": scores}, [results_table(scores)], as_json)
+    tables = [results_table(scores), *([epochs_table(epochs)] if epochs else [])]
+    answer({"report": str(page), "scores": scores, "epochs": epochs}, tables, as_json)
     finish(well)
 
 
@@ -51,25 +55,29 @@ def compare(
 ) -> None:
     """Test whether runs differ on the same test utterances (McNemar, Holm); write a report.
 
-    Refuses runs whose test utterances differ, and says which do.
+    Refuses runs whose test utterances differ, and says which do. RUN:final is a network's last epoch.
 
     Example: emoset compare emodb_svm emodb_forest
     """
     from emoset_cli import runs
     from emoset_cli.report.comparison import compare_many
+    from emoset_cli.report.epochs import epoch_scores
     from emoset_cli.report.scores import score_runs
     from emoset_cli.report.tables import comparison_table
 
     found = [runs.find_run(workspace, name) for name in names]
-    if len({run.folder for run in found}) < 2:
+    if len({(run.folder, run.final) for run in found}) < 2:
         raise EmosetError("there are no two different runs to compare", "name a reference and at least one other run")
     comparisons = compare_many(found)
-    page = _report(workspace, out, found, score_runs(found), comparisons)
+    scores = score_runs(found)
+    page = _report(workspace, out, found, scores, comparisons, epoch_scores(found, scores))
     say(f"report: {page}", quiet)
     answer({"report": str(page), "comparisons": comparisons}, map(comparison_table, comparisons), as_json)
 
 
-def _report(workspace: Path, out: Path | None, found: list[Any], scores: Any, comparisons: list[Any]) -> Path:
+def _report(
+    workspace: Path, out: Path | None, found: list[Any], scores: Any, comparisons: list[Any], epochs: list[Any]
+) -> Path:
     """Write the report of these runs, with their corpora and problems where the workspace holds them as trained on."""
     import csv
 
@@ -93,5 +101,5 @@ def _report(workspace: Path, out: Path | None, found: list[Any], scores: Any, co
             problems += csv.DictReader(file)
     kind = "compare" if comparisons else "evaluate"
     name = found[0].name if len(found) == 1 else f"{len(found)}-runs_{digest([run.name for run in found], length=8)}"
-    folder = out or workspace / "reports" / f"{kind}_{name}"
-    return write_report(folder, found, scores, rows, comparisons, problems)
+    folder = out or workspace / "reports" / f"{kind}_{name.replace(':', '-')}"  # RUN:final is no name for a folder
+    return write_report(folder, found, scores, rows, comparisons, problems, epochs=epochs)

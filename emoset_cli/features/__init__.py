@@ -1,15 +1,16 @@
-"""Features by name: one extractor a file, one line each in `FEATURES`.
+"""Features by name: one extractor a file, one line each in `FEATURES` or `FAMILIES`.
 
 An extractor module has ``PACKAGE`` (whose version is part of the settings) and ``build(**options)``, which answers the
-names of the features and a function from a batch of waveforms to an array.
+names of the features and a function from a batch of waveforms to an array. That of a family also has ``OPTIONS``,
+which the user may give, and ``plan(**options)``, which settles them in a `Plan`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
-from emoset_cli.errors import unknown
+from emoset_cli.errors import EmosetError, unknown
 from emoset_cli.features.egemaps import SETS
 
 
@@ -23,35 +24,101 @@ class Feature:
 
 FEATURES = {name: Feature("emoset_cli.features.egemaps", {"feature_set": official}) for name, official in SETS.items()}
 ALIASES = {"egemaps": "egemaps-v02", "gemaps": "gemaps-v01b", "compare": "compare-2016"}
+# Sets with options of the user's, named FAMILY-WHAT_WAS_CHOSEN: only extracting them tells which there are.
+FAMILIES = {"deepspectrum": "emoset_cli.features.deepspectrum"}
+
+
+class Plan(NamedTuple):
+    """What the options of a family come to; see `Recipe`. ``name`` is what stands behind the family's name."""
+
+    name: str
+    settings: dict[str, Any]
+    means: dict[str, Any]
+    workers: int
+    note: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A feature set about to be extracted.
+
+    Args:
+        settings: everything that can change its numbers, and ``feature``, its name
+        means: what else its extractor needs (where a file lies, how many threads); changes no number
+        workers: processes to use, 0 for all cores
+        note: what was chosen for the user, in words; "" if nothing
+    """
+
+    settings: dict[str, Any]
+    means: dict[str, Any] = field(default_factory=dict)
+    workers: int = 0
+    note: str = ""
 
 
 def find_feature(name: str) -> str:
-    """The full name of a feature set, aliases resolved.
+    """The full name of a feature set, aliases resolved; a name of a family as it is.
 
     Raises:
         EmosetError: for an unknown name
     """
     full = ALIASES.get(name, name)
-    if full not in FEATURES:
-        raise unknown("feature", name, [*FEATURES, *ALIASES])
+    if full not in FEATURES and not family_of(full):
+        raise unknown("feature", name, [*FEATURES, *ALIASES, *FAMILIES])
     return full
 
 
+def family_of(name: str) -> str:
+    """The family of a feature set's name, "" if it is of none."""
+    family = name.partition("-")[0]
+    return family if family in FAMILIES else ""
+
+
+def recipe(name: str, options: dict[str, Any] | None = None, workers: int = 0, progress: bool = False) -> Recipe:
+    """What is to be done to extract a feature set.
+
+    Args:
+        name: as the user gives it
+        options: those the user gives, by name; only a family takes any
+        workers: cores to use, 0 for all
+        progress: show a bar while something is fetched
+
+    Raises:
+        EmosetError: for an unknown name, or options that it does not take or that do not fit
+    """
+    full = find_feature(name)
+    family = family_of(full)
+    module = import_module(FAMILIES[family]) if family else None
+    for option in options or {}:
+        if option not in (module.OPTIONS if module else ()):
+            raise EmosetError(f"{full} takes no --{option}", f"leave it out: it is for {', '.join(FAMILIES)}")
+    if not module:
+        return Recipe(settings(full), {}, workers)
+    rest = full.removeprefix(family).removeprefix("-")
+    plan: Plan = module.plan(name=rest, workers=workers, progress=progress, **options or {})
+    made = _settings(f"{family}-{plan.name}", FAMILIES[family], plan.settings)
+    return Recipe(made, plan.means, plan.workers, plan.note)
+
+
 def settings(name: str) -> dict[str, Any]:
-    """Everything that can change a feature's numbers: extractor, its package's version, options."""
+    """Everything that can change the numbers of a feature set without options of the user's."""
     feature = FEATURES[name]
-    module = import_module(feature.module)
+    return _settings(name, feature.module, {"options": feature.options})
+
+
+def _settings(name: str, module: str, further: dict[str, Any]) -> dict[str, Any]:
+    package = import_module(module).PACKAGE
     return {
         "feature": name,
-        "extractor": feature.module.rpartition(".")[2],
-        "package": f"{module.PACKAGE} {version(module.PACKAGE)}",
-        "options": feature.options,
+        "extractor": module.rpartition(".")[2],
+        "package": f"{package} {version(package)}",
+        **further,
         "sample_rate": 16000,
     }
 
 
-def build(name: str) -> tuple[list[str], Any]:
-    """Names and batch extractor of a feature set."""
-    feature = FEATURES[name]
-    result: tuple[list[str], Any] = import_module(feature.module).build(**feature.options)
+def build(name: str, **means: Any) -> tuple[list[str], Any]:
+    """Names and batch extractor of a feature set; ``means`` are those of its recipe."""
+    family = family_of(name)
+    module = import_module(FAMILIES[family] if family else FEATURES[name].module)
+    result: tuple[list[str], Any] = module.build(**(means if family else FEATURES[name].options))
     return result

@@ -19,7 +19,7 @@ def compare_many(runs: Sequence[Run], partition: str = "test") -> list[dict[str,
     Raises:
         EmosetError: if there are fewer than two different runs, or two of them cannot be compared
     """
-    names = [run.folder.resolve() for run in runs]
+    names = [(run.folder.resolve(), run.final) for run in runs]
     if len(runs) < 2 or len(set(names)) < len(names):
         given = ", ".join(run.name for run in runs) or "none"
         raise EmosetError(f"a comparison needs two different runs, given: {given}", "name each run once, at least two")

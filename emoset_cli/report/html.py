@@ -9,7 +9,10 @@ from typing import Any
 
 from emoset_cli import files
 from emoset_cli.report import plots
+from emoset_cli.report.epochs import epochs_table, parameters_table
 from emoset_cli.report.page import render, write_beside
+from emoset_cli.report.plots_training import read_history, training_plot
+from emoset_cli.report.settings import is_network
 from emoset_cli.report.tables import (
     Column,
     Table,
@@ -20,12 +23,13 @@ from emoset_cli.report.tables import (
     results_table,
     slug,
 )
-from emoset_cli.runs import Run
+from emoset_cli.runs import FINAL, Run
 
 _SHOWN_PROBLEMS = 200
 # Settings with a place of their own on the page; the rest is listed as it is.
 _KNOWN = {"emoset", "model", "feature", "corpora", "labels", "partition", "chosen", "data", "packages", "counts",
-          "options", "seed", "label_space", "recipe", "entries", "feature_settings"}  # fmt: skip
+          "options", "seed", "label_space", "recipe", "entries", "feature_settings", "setting", "mode", "initial",
+          "preset", "budget", "precision", "device", "parameters", "heads"}  # fmt: skip
 
 
 def write_report(
@@ -36,6 +40,7 @@ def write_report(
     comparisons: Sequence[dict[str, Any]] | None = None,
     problems: Sequence[dict[str, Any]] | None = None,
     command: str = "",
+    epochs: Sequence[dict[str, Any]] = (),
 ) -> Path:
     """Write ``report.html`` and, beside it, tables (Markdown, LaTeX, CSV), ``metrics.json`` and figures (SVG).
 
@@ -50,20 +55,23 @@ def write_report(
         comparisons: from `comparison.compare_many`
         problems: rows of ``problems.csv``
         command: the command that made this report; without it, one that makes the same
+        epochs: from `epochs.epoch_scores`, of the same runs
 
     Returns:
         path of the page
     """
     assert [run.name for run in runs] == [score["run"] for score in scores]
     comparisons, corpora_rows = list(comparisons or []), list(corpora_rows or [])
-    tables = [results_table(scores)]
+    deep = [table for table in (epochs_table(epochs) if epochs else None, parameters_table(runs)) if table]
+    tables = [results_table(scores), *deep]
     tables += [corpora_table(corpora_rows)] if corpora_rows else []
     tables += [comparison_table(one) for one in comparisons]
     tables += [recall_table(*place) for place in _places(scores)]
-    figures = _figures(scores, corpora_rows)
+    figures = _figures(scores, corpora_rows) | _curves(runs, scores)
     write_beside(folder, tables, figures)
-    files.write_json(folder / "metrics.json", {"scores": list(scores), "comparisons": comparisons})
-    page = _page(runs, scores, corpora_rows, comparisons, list(problems or []), figures, command)
+    facts = {"scores": list(scores), "comparisons": comparisons} | ({"epochs": list(epochs)} if epochs else {})
+    files.write_json(folder / "metrics.json", facts)
+    page = _page(runs, scores, corpora_rows, comparisons, list(problems or []), figures, command, deep)
     files.write_text(folder / "report.html", page)
     return folder / "report.html"
 
@@ -79,7 +87,7 @@ def _figure_name(scores: Sequence[dict[str, Any]], score: dict[str, Any], corpus
     """File name of a figure; runs of one name (from different workspaces) are told apart by their number."""
     same = sum(other["run"] == score["run"] for other in scores) > 1
     number = f"_{next(index for index, other in enumerate(scores, 1) if other is score)}" if same else ""
-    return re.sub(r"[^\w.+-]+", "-", f"{score['run']}{number}_{corpus}_{kind}")
+    return re.sub(r"[^\w.+-]+", "-", "_".join(filter(None, (f"{score['run']}{number}", corpus, kind))))
 
 
 def _figures(scores: Sequence[dict[str, Any]], corpora_rows: Sequence[dict[str, Any]]) -> dict[str, str]:
@@ -97,6 +105,15 @@ def _figures(scores: Sequence[dict[str, Any]], corpora_rows: Sequence[dict[str, 
     return figures
 
 
+def _curves(runs: Sequence[Run], scores: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """The training curve of each network, by file name."""
+    return {
+        _figure_name(scores, score, "", "training"): training_plot(history, f"Training of {run.name}")
+        for run, score in zip(runs, scores, strict=True)
+        if (history := read_history(run))
+    }
+
+
 def _page(
     runs: Sequence[Run],
     scores: Sequence[dict[str, Any]],
@@ -105,6 +122,7 @@ def _page(
     problems: list[dict[str, Any]],
     figures: dict[str, str],
     command: str,
+    deep: list[Table],
 ) -> str:
     from markupsafe import Markup
 
@@ -116,11 +134,14 @@ def _page(
         headlines=_headlines(scores),
         corpora=corpora_table(corpora_rows) if corpora_rows else None,
         corpora_figure=Markup(figures.get("corpora", "")),
-        ids={name: f"run-{index + 1}" for index, name in enumerate(names)},
+        ids={
+            known: f"run-{number}" for number, name in enumerate(names, 1) for known in (name, name.removesuffix(FINAL))
+        },
         runs=[
             _run_view(run, score, scores, figures, i) for i, (run, score) in enumerate(zip(runs, scores, strict=True))
         ],
         comparisons=[comparison_table(one) for one in comparisons],
+        deep=deep,
         problems=problem_tables(problems),
         problem_count=len(problems),
         shown_problems=_SHOWN_PROBLEMS,
@@ -164,6 +185,8 @@ def _run_view(
         "name": run.name,
         "settings": _settings(run.config),
         "chosen": _chosen_table(run.config.get("chosen") or {}),
+        "network": is_network(run),
+        "curve": Markup(figures.get(_figure_name(scores, score, "", "training"), "")),
         "corpora": corpora,
         "pooled": score.get("pooled", {}),
         "hashes": [("partition", str((run.config.get("partition") or {}).get("hash", ""))),
@@ -173,10 +196,15 @@ def _run_view(
 
 def _settings(config: dict[str, Any]) -> list[tuple[str, str]]:
     """Pairs of words for the list of settings, the ones a reader asks for first."""
-    partition = config.get("partition") or {}
+    partition, initial = config.get("partition") or {}, config.get("initial") or {}
+    counts = config.get("parameters") or {}
     published = " (published)" if partition.get("published") else ""
     settings = [
+        ("setting", config.get("setting")),
         ("model", config.get("model")),
+        ("mode", config.get("mode")),
+        ("initial model", f"{initial['run']} ({initial.get('setting')})" if initial else None),
+        ("parameters", f"{counts['total']:,}, {counts['trained']:,} of them trained" if counts else None),
         ("feature", config.get("feature")),
         ("extracted with", (config.get("feature_settings") or {}).get("package")),
         ("corpora", ", ".join(map(str, config.get("corpora", [])))),
@@ -185,7 +213,8 @@ def _settings(config: dict[str, Any]) -> list[tuple[str, str]]:
         ("folds", len(partition.get("folds") or [1])),
         ("partition seed", partition.get("seed")),
         ("seed", config.get("seed")),
-        *_pairs(config.get("options")),
+        *((key, config.get(key)) for key in ("budget", "precision", "device")),
+        *((key, value) for key, value in _pairs(config.get("options")) if key not in ("preset", "precision")),
         *_pairs(config.get("counts")),
         *((key, value) for key, value in config.items() if key not in _KNOWN),
     ]
@@ -207,10 +236,13 @@ def _pairs(value: Any) -> list[tuple[str, Any]]:
 def _chosen_table(chosen: dict[str, Any]) -> Table | None:
     """What each fold chose on devel, and the devel UAR that made it choose."""
     keys = list(dict.fromkeys(key for one in chosen.values() for key in one if key not in ("grid", "devel_uar")))
-    columns = [Column("fold", "text", "fold"), *(Column(key, "text", slug(key)) for key in keys),
-               Column("devel UAR [%]", "percent", "devel_uar")]  # fmt: skip
+    uars = {"final_devel_uar": "final devel UAR [%]", "devel_uar": "devel UAR [%]"}
+    further = [key for key in keys if key not in uars]
+    ends = [key for key in uars if key in keys or key == "devel_uar"]
+    columns = [Column("fold", "text", "fold"), *(Column(key, "text", slug(key)) for key in further),
+               *(Column(uars[key], "percent", key) for key in ends)]  # fmt: skip
     rows = [
-        [str(fold), *(None if one.get(key) is None else _words(one[key]) for key in keys), one.get("devel_uar")]
+        [str(fold), *(None if one.get(key) is None else _words(one[key]) for key in further), *map(one.get, ends)]
         for fold, one in chosen.items()
     ]
     return Table("Chosen on devel", columns, rows) if rows else None

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from emoset_cli import files
-from emoset_cli.report.tables import Table, percent, slug
+from emoset_cli.report.kinds import percent
+from emoset_cli.report.tables import Table, slug
 
 
 def render(template: str, **values: Any) -> str:

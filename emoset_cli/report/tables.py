@@ -3,11 +3,11 @@
 import csv
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-NONE = "–"
+from emoset_cli.report.kinds import KINDS, NONE, parts_of
 
 
 @dataclass(frozen=True)
@@ -85,81 +85,8 @@ class Table:
             for column in self.columns for part in KINDS[column.kind].parts
         ])  # fmt: skip
         for row in self.rows:
-            writer.writerow([part for column, value in self._pairs(row) for part in _parts(column.kind, value)])
+            writer.writerow([part for column, value in self._pairs(row) for part in parts_of(column.kind, value)])
         return out.getvalue()
-
-
-@dataclass(frozen=True)
-class Kind:
-    """How a kind of value is printed, and into which parts CSV takes it apart."""
-
-    text: Callable[[Any], str]
-    parts: tuple[str, ...] = ("value",)
-
-
-def _interval(form: Callable[[float], str]) -> Callable[[Any], str]:
-    """``71.9 [65.1, 78.0]``; without an interval the value alone."""
-
-    def text(value: Any) -> str:
-        parts = value if isinstance(value, dict) else {"value": value}
-        main = NONE if parts["value"] is None else form(parts["value"])
-        low, high = parts.get("low"), parts.get("high")
-        return main if low is None and high is None else f"{main} [{_end(form, low, '−')}, {_end(form, high, '')}]"
-
-    return text
-
-
-def _end(form: Callable[[float], str], value: float | None, sign: str) -> str:
-    return f"{sign}∞" if value is None else form(value)
-
-
-def percent(value: float) -> str:
-    """``0.7194`` as ``71.9``."""
-    return f"{100 * value:.1f}"
-
-
-def points(value: float) -> str:
-    """A difference of shares as percentage points with its sign: ``+3.1``, ``−0.4``."""
-    return f"{100 * value:+.1f}".replace("-", "−")
-
-
-def decibels(value: float) -> str:
-    """One decimal with a true minus; nothing is −0.0."""
-    return f"{round(value, 1) + 0.0:.1f}".replace("-", "−")
-
-
-def p_value(value: float) -> str:
-    """``0.034``; below a thousandth ``< .001``."""
-    return "< .001" if value < 0.001 else f"{value:.3f}"
-
-
-_ENDS = ("value", "low", "high")
-_SPREAD = ("mean", "sd")
-_PAIR = ("a", "b")
-KINDS = {
-    "text": Kind(str),
-    "count": Kind(lambda value: f"{value:,}"),
-    "percent": Kind(_interval(percent), _ENDS),
-    "percents": Kind(lambda value: f"{percent(value['a'])} → {percent(value['b'])}", _PAIR),
-    "counts": Kind(lambda value: f"{value['a']:,} / {value['b']:,}", _PAIR),
-    "cut": Kind(lambda value: f"{value['before']:,} → {value['after']:,}", ("before", "after")),
-    "points": Kind(_interval(points), _ENDS),
-    "ratio": Kind(_interval(lambda value: f"{value:.2f}"), _ENDS),
-    "spread": Kind(lambda value: f"{percent(value['mean'])} ± {percent(value['sd'])}", _SPREAD),
-    "seconds": Kind(lambda value: f"{value['mean']:.2f} ± {value['sd']:.2f}", _SPREAD),
-    "hours": Kind(lambda value: f"{value:.2f}"),
-    "duration": Kind(lambda value: f"{value:.2f}"),
-    "decibels": Kind(_interval(decibels), _ENDS),
-    "p": Kind(p_value),
-}
-
-
-def _parts(kind: str, value: Any) -> list[Any]:
-    names = KINDS[kind].parts
-    if len(names) > 1:
-        parts = value if isinstance(value, dict) else {"value": value}
-        return ["" if parts.get(name) is None else parts[name] for name in names]
-    return ["" if value is None else value]
 
 
 def slug(text: str) -> str:

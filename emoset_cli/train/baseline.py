@@ -20,7 +20,7 @@ from emoset_cli.files import digest, sweep, write_bytes, write_json
 from emoset_cli.parallel import run_jobs
 from emoset_cli.partition import PARTITIONS, write_partition
 from emoset_cli.train import BASELINES, NORMALISE
-from emoset_cli.train.task import Task
+from emoset_cli.train.task import Task, span
 
 RECIPE = 1  # raise when a change here alters results: runs of an older recipe are then not taken for new ones
 
@@ -307,17 +307,11 @@ def _predictions(run: Planned, fold: str, part: str, scores: np.ndarray, labels:
     return table.assign(**{f"{prefix}{label}": scores[:, column] for column, label in enumerate(labels)})
 
 
-def _range(numbers: list[int]) -> int | str:
-    """One number where all folds agree, else the smallest and the largest."""
-    low, high = min(numbers), max(numbers)
-    return low if low == high else f"{low} to {high} a fold"
-
-
 def _config(run: Planned, folds: dict[str, Any]) -> dict[str, Any]:
     split = run.task.partition
     chosen = {f: {**facts["setting"], "devel_uar": round(facts["devel_uar"], 6)} for f, facts in folds.items()}
     stuck = [fold for fold, facts in folds.items() if not facts["converged"]]
-    counts = {part: _range([int(split.members(fold, part).sum()) for fold in split.folds]) for part in PARTITIONS}
+    counts = {part: span([int(split.members(fold, part).sum()) for fold in split.folds]) for part in PARTITIONS}
     return {
         "emoset": __version__,
         **run.settings,

@@ -21,8 +21,8 @@ from emoset_cli.protocols import make_partition
 class Task:
     """What a model is trained and tested on; row i of every part is the same utterance.
 
-    ``features`` is float32 ``(utterances, features)``, ``truth`` holds labels of the label space,
-    ``left_out`` counts what the label space has no entry for, per corpus and label. ``cuts`` are the counts before and
+    ``features`` is float32 ``(utterances, features)``, without columns where a model hears the waveforms. ``truth``
+    holds labels of the label space, ``left_out`` counts what the label space has no entry for, per corpus and label. ``cuts`` are the counts before and
     after aggregation, empty without it. ``label_map`` is the user's own label space, empty for one of ours.
     """
 
@@ -43,13 +43,14 @@ def build_task(
     workspace: Path,
     keys: list[str],
     registry: dict[str, Corpus],
-    feature: str,
+    feature: str | None,
     partition: str,
     seed: int = 0,
     space: str = "own",
     subset: str = "",
     pool: dict[str, tuple[str, int]] | None = None,
     aggregate: int | None = None,
+    heads: bool = False,
 ) -> Task:
     """Load what is needed to train on ``keys``; the partition is made on whole corpora, then cut to what is used.
 
@@ -57,13 +58,14 @@ def build_task(
         workspace: holds the prepared corpora and features
         keys: corpora; several only for a partition across corpora (loco, lolo) or with ``pool``
         registry: entries by key
-        feature: full name of the feature set
+        feature: full name of the feature set; None for a model that hears the waveforms
         partition: specification, see `emoset_cli.partition`
         seed: of random partitions
         space: name of a label space
         subset: named filter of the registry, such as ``emonet494`` of emodb
         pool: specification and seed of each corpus's own partition; put together they replace ``partition``
         aggregate: seed with which labels are cut to the rarest one, see `emoset_cli.aggregate`; None keeps all
+        heads: the model has a classifier for each corpus, so that corpora trained together keep their own labels
 
     Raises:
         EmosetError: if something was not prepared or extracted, names nothing, or leaves fewer than two labels
@@ -74,7 +76,8 @@ def build_task(
     whole = pd.concat(tables.values(), ignore_index=True)
     parts = {key: make_partition(spec, tables[key], registry, of) for key, (spec, of) in (pool or {}).items()}
     split = pooled(parts) if pool else make_partition(partition, whole, registry, seed)
-    _refuse_own(keys, space, across=not pool, aggregate=aggregate is not None)
+    if not (heads and pool and aggregate is None):
+        _refuse_own(keys, space, across=not pool, aggregate=aggregate is not None)
     own = {key: table["label"].tolist() for key, table in tables.items()}
     user_file = label_spaces.own_file(workspace)
     mapped = label_spaces.relabel(own, space, user_file)
@@ -89,15 +92,15 @@ def build_task(
     cut = with_leaks(checked(cut, utterances.assign(label=truth)), utterances, registry)
     if len(set(truth)) < 2:
         raise EmosetError(f"all utterances are labelled {truth[0]}", "a classifier needs two labels: add corpora")
-    loaded = [load(workspace, feature, key, rows) for key, rows in utterances.groupby("corpus", sort=False)]
+    columns, features = _features(workspace, feature, utterances)
     spaces = label_spaces.spaces(user_file)
     by_corpus = {key: truth[(utterances["corpus"] == key).to_numpy()] for key in keys}
     return Task(
         corpora=list(keys),
         utterances=utterances,
         truth=truth,
-        columns=loaded[0][0],
-        features=np.concatenate([values for _, values in loaded]),
+        columns=columns,
+        features=features,
         partition=cut,
         labels={
             key: list(spaces[space].labels) if space in spaces else _names(by_corpus[key], registry[key])
@@ -119,6 +122,14 @@ def _aggregated(
     cut, cuts = balance(cut, utterances, targets, seed)
     drawn = (cut.table != "").any(axis=1).to_numpy()
     return replace(cut, table=cut.table[drawn]), drawn, cuts
+
+
+def _features(workspace: Path, feature: str | None, utterances: Any) -> tuple[list[str], np.ndarray]:
+    """Names and values of the features of each utterance; none of them without a feature set."""
+    if feature is None:
+        return [], np.zeros((len(utterances), 0), np.float32)
+    loaded = [load(workspace, feature, key, rows) for key, rows in utterances.groupby("corpus", sort=False)]
+    return loaded[0][0], np.concatenate([values for _, values in loaded])
 
 
 def _refuse_own(keys: list[str], space: str, across: bool, aggregate: bool) -> None:
@@ -169,3 +180,9 @@ def _fits(values: Any, rule: Rule) -> np.ndarray:
         high = np.inf if rule.max is None else rule.max
         fits &= (numbers >= low) & (numbers <= high)
     return fits
+
+
+def span(numbers: list[int]) -> int | str:
+    """One number where all folds agree, else the smallest and the largest."""
+    low, high = min(numbers), max(numbers)
+    return low if low == high else f"{low} to {high} a fold"

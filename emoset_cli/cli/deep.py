@@ -1,0 +1,185 @@
+"""``emoset train cnn`` and its like: networks that hear the waveforms, one command for each entry of `MODELS`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emoset_cli.cli.common import answer, chosen_corpora, each, finish, load_registry, say
+from emoset_cli.cli.deep_options import FRONT, MACHINE, NETWORK, OPTIONS, SETTINGS, of_panel, signature
+from emoset_cli.cli.learn import app as app
+from emoset_cli.cli.learn import partition_of
+from emoset_cli.errors import EmosetError
+from emoset_cli.models import MODELS
+from emoset_cli.train.deep.settings import Settings
+
+
+def _command(model: str) -> Callable[..., None]:
+    """The command that trains one kind of network."""
+
+    def train(**given: Any) -> None:
+        settings = of_panel(SETTINGS, given)
+        mode, initial, tune = (settings.pop(name, None) for name in ("mode", "initial_model", "tune"))
+        settings |= {"model": model, "seed": given["seed"], "front": of_panel(FRONT, given)}
+        settings["network"] = _network(model, of_panel(NETWORK, given))
+        names = ("partition", "labels", "subset", "aggregate", "pool", "multi_task", "workspace", "registry")
+        data = _Data(**{name: given[name] for name in names})
+        machine = _Machine(**of_panel(MACHINE, given), **{name: given[name] for name in ("workers", "force", "quiet")})
+        _train(given["task"], mode, initial, tune, settings, data, machine, given["as_json"])
+
+    train.__signature__ = signature()  # type: ignore[attr-defined]
+    return train
+
+
+for _name, _model in MODELS.items():
+    app.command(_name, help=_model.help)(_command(_name))
+
+
+@dataclass(frozen=True)
+class _Data:
+    """The options that say what is trained on."""
+
+    partition: str
+    labels: str
+    subset: str
+    aggregate: bool
+    pool: bool
+    multi_task: bool
+    workspace: Path
+    registry: Path | None
+
+
+@dataclass(frozen=True)
+class _Machine:
+    """The options that say where and how, but change no signature (precision is resolved into the settings)."""
+
+    precision: str
+    device: str
+    tensorboard: bool
+    workers: int
+    force: bool
+    quiet: bool
+
+
+def _network(model: str, given: dict[str, Any]) -> dict[str, Any]:
+    """The network options that were given; those of another model are refused."""
+    wanted = {name: value for name, value in given.items() if value is not False}
+    for name in wanted:
+        if name not in MODELS[model].options:
+            others = ", ".join(other for other, entry in MODELS.items() if name in entry.options)
+            raise EmosetError(f"{model} has no {OPTIONS[name].names[0]}", f"leave it out; it is an option of {others}")
+    return wanted
+
+
+def _train(
+    tasks: list[str] | None, mode: str, initial_model: str | None, tune: str | None, settings: dict[str, Any],
+    data: _Data, machine: _Machine, as_json: bool,
+) -> None:  # fmt: skip
+    from emoset_cli.models.hardware import choose_precision
+    from emoset_cli.train.deep.initial import read_initial
+
+    known = load_registry(data.registry, data.workspace)
+    keys = chosen_corpora(tasks, data.workspace)
+    together = data.multi_task or data.pool or data.partition in {"loco", "lolo"}
+    _check_together(data, keys, tune, together)
+    precision, why = choose_precision(machine.precision, machine.device)
+    say(f"precision: {precision} ({why})", machine.quiet)
+    initial = read_initial(data.workspace, initial_model) if initial_model else None
+    options = Settings(mode=mode, precision=precision, **settings)
+    groups = [keys] if together else [[key] for key in keys]
+    planned, well = each(groups, lambda group: _plan(group, data, options, known, initial, machine.quiet))
+    runs = _run(planned, machine)
+    if tune and runs:
+        base = read_initial(data.workspace, runs[0].name)
+        alone = _Data(data.partition, "own", "", False, False, False, data.workspace, data.registry)
+        after = Settings(mode=tune, precision=precision, **settings)
+        tuned, tuned_well = each(keys, lambda key: _plan([key], alone, after, known, base, machine.quiet))
+        runs += _run(tuned, machine)
+        well = well and tuned_well
+    if runs:
+        _answer_runs(runs, as_json)
+    finish(well)
+
+
+def _check_together(data: _Data, keys: list[str], tune: str | None, together: bool) -> None:
+    if tune and not together:
+        raise EmosetError("--tune transfers a shared network, and each corpus is trained alone", "add --multi-task")
+    if data.multi_task and len(keys) < 2:
+        raise EmosetError(f"--multi-task needs several corpora, here is {', '.join(keys)}", "name more by -t")
+    if data.multi_task and data.pool:
+        raise EmosetError("--multi-task gives each corpus its classifier, --pool one to all", "leave one of them out")
+    if "," in data.labels and not data.pool:
+        raise EmosetError(f"--labels {data.labels} are several domains", "add --pool (and --aggregate, as EmoNet)")
+    if data.partition in {"loco", "lolo"} and (data.pool or data.multi_task):
+        raise EmosetError(
+            f"{data.partition} divides by corpus or language, not within corpora", "leave --pool and --multi-task out"
+        )
+
+
+def _plan(group: list[str], data: _Data, options: Settings, known: Any, initial: Any, quiet: bool) -> Any:
+    """The run of a corpus, or of several together, as far as it can be settled before training."""
+    from emoset_cli.prepare import entry_hash
+    from emoset_cli.train.deep import tasks
+    from emoset_cli.train.deep.plan import plan_run
+    from emoset_cli.train.task import build_task
+
+    own = {key: partition_of(key, data.partition, options.seed, data.workspace, known)
+           for key in group}  # fmt: skip
+    spec, seed = own[group[0]]
+    draw = options.seed if data.aggregate else None
+    pool = own if data.pool or data.multi_task else None
+    built = {
+        space: build_task(data.workspace, group, known, None, spec, seed, space, data.subset, pool, draw, True)
+        for space in data.labels.split(",")
+    }
+    for space, one in built.items():
+        for left, count in one.left_out.items():
+            say(f"note: {left} has no entry in label space {space}: {count} utterances left out", quiet)
+        for leak in one.partition.leaks:
+            say(f"WARNING: {', '.join(group)}: LEAK in partition {one.partition.name}: {leak}")
+    across = data.partition in {"loco", "lolo"}
+    heard = (
+        tasks.domains(built) if len(built) > 1
+        else tasks.with_heads(built[data.labels], data.labels, data.pool or across)
+    )  # fmt: skip
+    entries = {key: entry_hash(known[key]) for key in group}
+    return plan_run(data.workspace, heard, options, entries, data.labels, data.subset, draw, initial)
+
+
+def _run(planned: list[Any], machine: _Machine) -> list[Any]:
+    """Train the runs with their progress on stderr."""
+    from emoset_cli.cli.watching import watched
+    from emoset_cli.train.deep.run import train
+
+    already = [run.done and not machine.force for run in planned]
+    with watched(machine.quiet) as started:
+        runs = train(planned, machine.device, machine.workers, machine.force, machine.tensorboard, started)
+    for run, was in zip(runs, already, strict=True):
+        say(f"{'already trained' if was else 'trained'}: {run.folder}", machine.quiet)
+    return runs
+
+
+def _answer_runs(runs: list[Any], as_json: bool) -> None:
+    from statistics import mean
+
+    from emoset_cli.report.tables import Column, Table
+
+    rows = []
+    for run in runs:
+        config, chosen = run.config, list(run.config["chosen"].values())
+        rows.append({
+            "run": run.name, "folder": str(run.folder), "corpora": config["corpora"], "setting": config["setting"],
+            "partition": config["partition"]["name"], "folds": len(chosen), "counts": config["counts"],
+            "precision": config["precision"], "device": config["device"], "budget": config["budget"],
+            "parameters": config["parameters"], "epoch": [one["epoch"] for one in chosen],
+            "epochs": [one["epochs"] for one in chosen], "devel_uar": mean(one["devel_uar"] for one in chosen),
+            "final_devel_uar": mean(one["final_devel_uar"] for one in chosen),
+            "trained": config["parameters"]["trained"], "total": config["parameters"]["total"],
+        })  # fmt: skip
+    heads = [
+        Column("run", "text", "run"), Column("setting", "text", "setting"), Column("folds", "count", "folds"),
+        Column("trained weights", "count", "trained"), Column("of", "count", "total"),
+        Column("devel UAR, best epoch", "percent", "devel_uar"), Column("final", "percent", "final_devel_uar"),
+    ]  # fmt: skip
+    note = "Devel only, on which the epoch was chosen. Test: emoset evaluate RUN"
+    answer(rows, [Table("Trained", heads, [[row[head.key] for head in heads] for row in rows], note)], as_json)

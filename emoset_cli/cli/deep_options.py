@@ -1,0 +1,174 @@
+"""The options of ``emoset train cnn`` and its like: a line for each, and where its value goes."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from inspect import Parameter, Signature
+from typing import Annotated, Any
+
+import typer
+
+from emoset_cli.cli import common
+from emoset_cli.cli.learn import Aggregate, Pool, Split, Subset
+from emoset_cli.train.deep.settings import EVAL_WINDOWS, MODES, PRECISIONS, PRESETS, Settings
+
+SETTINGS, NETWORK, FRONT, DATA, MACHINE = "Training", "Network", "Spectrogram and augmentation", "Data", "Machine"
+_PLAIN = Settings()
+_LONG = 70  # characters
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option: ``kind`` is its type or the words to choose from, ``panel`` its place in the help.
+
+    Options of the panels Training, Network and Spectrogram are fields of `Settings`, of its ``network`` or of its
+    ``front``, under the option's name; None there is "as usual".
+    """
+
+    panel: str
+    kind: Any
+    default: Any
+    names: tuple[str, ...]
+    help: str
+    limits: dict[str, float] = field(default_factory=dict)
+
+    def parameter(self, name: str) -> Parameter:
+        """As a parameter of a command."""
+        kind, default = self.kind, self.default
+        if isinstance(kind, list):
+            kind = StrEnum(name.title(), {word: word for word in kind})  # type: ignore[misc, no-redef]
+            default = kind[default] if default else default
+        # A long help tells the words itself.
+        limits: dict[str, Any] = {**self.limits, "metavar": name.upper() if len(self.help) > _LONG else None}
+        told = typer.Option(*self.names, help=self.help, rich_help_panel=self.panel, **limits)
+        shown: Any = kind if default is not None else kind | None
+        annotation: Any = Annotated[shown, told]
+        return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _told(known: dict[str, Any]) -> str:
+    return "; ".join(f"{word}: {getattr(told, 'help', told)}" for word, told in known.items())
+
+
+_TUNE = [mode for mode in MODES if mode != "scratch"]
+_FIRST_LR = "the first; then a tenth, then a hundredth. 0.1; 0.01 in finetune and last-layer, which make two steps"
+_LABELS = (
+    "label space, as of train svm; several joined by commas, with --pool, are domains of one network: "
+    "arousal,valence is EmoNet's A+V"
+)
+
+OPTIONS = {
+    "mode": Option(SETTINGS, list(MODES), "scratch", ("--mode", "-m"), _told(MODES)),
+    "initial_model": Option(
+        SETTINGS, str, None, ("--initial-model", "-im"), "run to start from; RUN:final for its last epoch"
+    ),
+    "multi_task": Option(
+        DATA, bool, False, ("--multi-task", "-mt"), "one network for all corpora, each with its own labels"
+    ),
+    "tune": Option(SETTINGS, _TUNE, None, ("--tune",), "then transfer the shared network to each corpus, in this mode"),
+    "preset": Option(SETTINGS, list(PRESETS), _PLAIN.preset, ("--preset",), _told(PRESETS)),
+    "patience": Option(
+        SETTINGS, int, None, ("--patience", "-p"), "epochs without a better devel UAR; by preset", {"min": 1}
+    ),
+    "max_epochs": Option(
+        SETTINGS, int, None, ("--epochs", "-e"), "most epochs at each learning rate, 0 for no limit; by preset", {"min": 0}
+    ),
+    "rounds": Option(
+        SETTINGS, int, None, ("--rounds",), "multi-task: rounds at each learning rate; by preset", {"min": 1}
+    ),
+    "steps_per_epoch": Option(
+        SETTINGS, int, None, ("--steps-per-epoch", "-spe"), "batches, or rounds, between looks at devel; by preset",
+        {"min": 1},
+    ),
+    "batch_size": Option(SETTINGS, int, _PLAIN.batch_size, ("--batch-size", "-bs"), "utterances", {"min": 2}),
+    "first_lr": Option(SETTINGS, float, None, ("--learning-rate", "-lr"), _FIRST_LR, {"min": 0.0}),
+    "optimizer": Option(
+        SETTINGS, ["sgd", "rmsprop", "adam", "adadelta"], _PLAIN.optimizer, ("--optimizer", "-o"), "sgd has momentum 0.9"
+    ),
+    "loss": Option(SETTINGS, ["cross-entropy", "focal", "ordinal"], _PLAIN.loss, ("--loss", "-l"), "of the labels"),
+    "balanced_weights": Option(
+        SETTINGS, bool, True, ("--balanced-weights/--no-balanced-weights", "-bw"), "rare labels weigh more in the loss"
+    ),
+    "weight_decay": Option(SETTINGS, float, _PLAIN.weight_decay, ("--weight-decay",), "L2 on kernels", {"min": 0.0}),
+    "individual_decay": Option(
+        SETTINGS, bool, False, ("--individual-weight-decay", "-iwd"), "L2 by size of the corpus, 1e-6 to 5e-3"
+    ),
+    "sampling": Option(
+        SETTINGS, ["round-robin", "proportional", "sqrt", "temperature"], _PLAIN.sampling, ("--sampling",),
+        "multi-task: which corpus gives the next batch",
+    ),
+    "temperature": Option(
+        SETTINGS, float, _PLAIN.temperature, ("--temperature",),
+        "of --sampling temperature: shares to the power of 1 / temperature",
+    ),
+    "window_s": Option(
+        SETTINGS, float, _PLAIN.window_s, ("--window", "-w"), "longest stretch heard in training, in seconds"
+    ),
+    "eval_window": Option(SETTINGS, list(EVAL_WINDOWS), _PLAIN.eval_window, ("--eval-window",), _told(EVAL_WINDOWS)),
+    "labels": Option(DATA, str, "own", ("--labels",), _LABELS),
+    "mels": Option(FRONT, int, None, ("--num-mels", "-nm"), "mel bands: 64", {"min": 8}),
+    "win": Option(FRONT, int, None, ("--win",), "samples of a frame: 512", {"min": 16}),
+    "hop": Option(FRONT, int, None, ("--hop",), "samples between frames: 256", {"min": 8}),
+    "f_min": Option(FRONT, float, None, ("--f-min",), "lowest frequency, Hz: 20", {"min": 0.0}),
+    "f_max": Option(FRONT, float, None, ("--f-max",), "highest frequency, Hz: 8000", {"min": 1.0}),
+    "floor_db": Option(FRONT, float, None, ("--floor-db",), "floor below the maximum, dB: -80", {"max": -1.0}),
+    "noise": Option(FRONT, float, None, ("--noise",), "sd of random noise on spectrograms, dB: 0", {"min": 0.0}),
+    "time_masks": Option(FRONT, int, None, ("--time-masks",), "SpecAugment: masks over time: 0", {"min": 0}),
+    "time_mask_frames": Option(FRONT, int, None, ("--time-mask-frames",), "most frames of a mask: 30", {"min": 1}),
+    "freq_masks": Option(FRONT, int, None, ("--freq-masks",), "SpecAugment: masks over mel bands: 0", {"min": 0}),
+    "freq_mask_mels": Option(FRONT, int, None, ("--freq-mask-mels",), "most mel bands of a mask: 8", {"min": 1}),
+    "speed": Option(FRONT, float, None, ("--speed",), "most change of speed, as a share: 0", {"min": 0.0, "max": 0.5}),
+    "pitch": Option(FRONT, float, None, ("--pitch",), "most change of pitch, semitones: 0", {"min": 0.0, "max": 12.0}),
+    "blocks": Option(NETWORK, int, None, ("--blocks", "-N"), "residual blocks in each of three modules: 2", {"min": 1}),
+    "filters": Option(NETWORK, int, None, ("--filters", "-nf"), "filters of the first convolution: 32", {"min": 1}),
+    "widen": Option(NETWORK, int, None, ("--widen", "-wf"), "factor of all filters: 1", {"min": 1}),
+    "dropout": Option(
+        NETWORK, float, None, ("--dropout", "-do"), "share, of the classifier: 0.2", {"min": 0.0, "max": 0.9}
+    ),
+    "dropout_block": Option(
+        NETWORK, float, None, ("--dropout-block",), "share, within residual blocks: 0", {"min": 0.0, "max": 0.9}
+    ),
+    "classifier": Option(NETWORK, ["attention", "avgpool"], None, ("--classifier", "-c"), "pooling: attention"),
+    "share_attention": Option(
+        NETWORK, bool, False, ("--share-feature-layer", "-sfl"), "one attention for all corpora"
+    ),
+    "cell": Option(NETWORK, ["gru", "lstm"], None, ("--cell",), "rnn, cnn-rnn: gru"),
+    "weights": Option(NETWORK, str, None, ("--weights",), "vgg16: a file, a torchvision name, or none for random ones"),
+    "trainable_blocks": Option(
+        NETWORK, int, None, ("--trainable-blocks",), "vgg16: convolution blocks trained, from the top: 5",
+        {"min": 0, "max": 5},
+    ),
+    "precision": Option(MACHINE, list(PRECISIONS), "auto", ("--precision",), _told(PRECISIONS)),
+    "device": Option(
+        MACHINE, ["auto", "cpu", "cuda"], "auto", ("--device",), "auto takes a GPU where there is one"
+    ),
+    "tensorboard": Option(MACHINE, bool, False, ("--tensorboard",), "also write the curves as TensorBoard events"),
+}  # fmt: skip
+_COMMON: dict[str, tuple[Any, Any]] = {
+    "task": (common.Tasks, None),
+    "partition": (Split, ""),
+    "subset": (Subset, ""),
+    "aggregate": (Aggregate, False),
+    "pool": (Pool, False),
+    "seed": (common.Seed, 0),
+    "workspace": (common.Workspace, common.DEFAULT_WORKSPACE),
+    "registry": (common.Registry, None),
+    "workers": (common.Workers, 0),
+    "force": (common.Force, False),
+    "as_json": (common.Json, False),
+    "quiet": (common.Quiet, False),
+}
+
+
+def signature() -> Signature:
+    """The parameters of a command that trains a network."""
+    plain = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for name, (kind, default) in _COMMON.items()
+    ]
+    return Signature([*[option.parameter(name) for name, option in OPTIONS.items()], *plain])
+
+
+def of_panel(panel: str, given: dict[str, Any]) -> dict[str, Any]:
+    """The values given for the options of a panel, plain words; what was left out is absent."""
+    found = {name: given[name] for name, option in OPTIONS.items() if option.panel == panel and given[name] is not None}
+    return {name: str(value) if isinstance(value, StrEnum) else value for name, value in found.items()}

@@ -1,0 +1,69 @@
+"""What the machine computes with: device, precision, memory."""
+
+import torch
+
+from emoset_cli.errors import EmosetError, unknown
+
+PRECISIONS = ("auto", "fp32", "bf16")
+DEVICES = ("auto", "cpu", "cuda")
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
+
+
+def choose_device(asked: str) -> str:
+    """``cpu`` or ``cuda``; ``auto`` is CUDA where there is a usable device.
+
+    Raises:
+        EmosetError: if there is no such device
+    """
+    if asked not in DEVICES:
+        raise unknown("device", asked, DEVICES)
+    if asked == "cuda" and not torch.cuda.is_available():
+        raise EmosetError("no CUDA device is usable here", "--device cpu, or install a torch build for this GPU")
+    return "cuda" if asked != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def bf16_units() -> str:
+    """The processor's units for bfloat16 matrix products: "AMX", "AVX512-bf16" or "" (it would emulate them)."""
+    amx = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    avx = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return "AMX" if amx() else "AVX512-bf16" if avx() else ""
+
+
+def choose_precision(asked: str, device: str) -> tuple[str, str]:
+    """``fp32`` or ``bf16``, and why, in words for the user.
+
+    ``auto`` is bfloat16 where the device has units for it. Measured on a processor with AVX512-bf16 and without AMX:
+    1.3 to 2.5 times as many images a second as in float32, for each of eight torchvision networks.
+
+    Args:
+        asked: one of `PRECISIONS`
+        device: auto, cpu or cuda
+
+    Raises:
+        EmosetError: for another word
+    """
+    if asked not in PRECISIONS:
+        raise unknown("precision", asked, PRECISIONS)
+    if asked != "auto":
+        return asked, "as asked"
+    if choose_device(device) == "cuda":
+        able = torch.cuda.is_bf16_supported(including_emulation=False)
+        return ("bf16", "this GPU has bfloat16 units") if able else ("fp32", "this GPU has no bfloat16 units")
+    units = bf16_units()
+    return ("bf16", f"this processor has {units}") if units else ("fp32", "this processor has no bfloat16 units")
+
+
+def keep_memory() -> None:
+    """Let glibc keep freed blocks for the next step instead of giving them back to the system and asking anew.
+
+    Measured: VGG16 forward 1.05 to 1.2 times, training 1.1 to 1.25 times faster on a CPU. Does nothing with another C
+    library.
+    """
+    import ctypes
+
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return
+    mallopt(_M_MMAP_MAX, 0)
+    mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)

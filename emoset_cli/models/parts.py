@@ -1,0 +1,89 @@
+"""Whose a parameter is: shared by all corpora, or a corpus's adapter or head; freezing follows from it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+
+from emoset_cli.errors import unknown
+from emoset_cli.models import SHARED
+from emoset_cli.models.layers.per_corpus import PerCorpus
+
+TRAINED = {  # mode: roles that are trained; None for everything
+    "scratch": None,
+    "finetune": None,
+    "last-layer": frozenset({"head"}),
+    "adapters": frozenset({"adapter", "head"}),
+}
+
+
+def roles(model: nn.Module) -> dict[str, tuple[str, str]]:
+    """Role and corpus of each parameter and buffer by its name in ``model.state_dict()``.
+
+    The role is ``shared`` (corpus ""), ``adapter`` (with the corpus's norms) or ``head``. A part that corpora could
+    have of their own but share in this model has the role ``shared``.
+    """
+    names = [name for name, _ in model.named_parameters()] + [name for name, _ in model.named_buffers()]
+    found = dict.fromkeys(names, ("shared", ""))
+    for prefix, part in model.named_modules():
+        if not isinstance(part, PerCorpus):
+            continue
+        for corpus in part.corpora:
+            start = f"{prefix}.{corpus.replace('.', '/')}." if prefix else f"{corpus.replace('.', '/')}."
+            own = ("shared", "") if corpus == SHARED else (part.role, corpus)
+            found |= {name: own for name in names if name.startswith(start)}
+    return found
+
+
+def count(model: nn.Module) -> dict[str, Any]:
+    """Number of parameters by role, and in total; buffers do not count.
+
+    Returns:
+        ``shared``, ``adapter`` and ``head`` by corpus, ``total``
+    """
+    whose = roles(model)
+    counted: dict[str, Any] = {"shared": 0, "adapter": {}, "head": {}, "total": 0}
+    for name, parameter in model.named_parameters():
+        role, corpus = whose[name]
+        counted["total"] += parameter.numel()
+        if role == "shared":
+            counted["shared"] += parameter.numel()
+        else:
+            counted[role][corpus] = counted[role].get(corpus, 0) + parameter.numel()
+    return counted
+
+
+def freeze(model: nn.Module, mode: str, corpora: Iterable[str]) -> None:
+    """Let those parameters be trained that the mode trains.
+
+    Args:
+        model: with parts per corpus
+        mode: scratch and finetune train everything; last-layer the heads and adapters the adapters and heads of
+            some corpora
+        corpora: whose
+
+    A module with the attribute ``always_frozen`` is trained in no mode.
+
+    Raises:
+        EmosetError: for another mode
+    """
+    if mode not in TRAINED:
+        raise unknown("training mode", mode, TRAINED)
+    trained, wanted, whose = TRAINED[mode], set(corpora), roles(model)
+    for name, parameter in model.named_parameters():
+        role, corpus = whose[name]
+        parameter.requires_grad_(trained is None or (role in trained and corpus in wanted))
+    for part in model.modules():
+        if getattr(part, "always_frozen", False):
+            part.requires_grad_(False)
+
+
+def train_mode(model: nn.Module) -> None:
+    """Set a model to training; norms that are frozen stay as in evaluation, and so do their running statistics."""
+    model.train()
+    for part in model.modules():
+        statistics: torch.Tensor | None = getattr(part, "running_mean", None)
+        own = list(part.parameters(recurse=False))
+        if statistics is not None and own and not any(parameter.requires_grad for parameter in own):
+            part.train(False)

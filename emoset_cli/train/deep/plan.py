@@ -1,0 +1,223 @@
+"""A run of a network before it is trained: its settings, its folder and its data."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emoset_cli import runs
+from emoset_cli.errors import EmosetError
+from emoset_cli.models import MODELS
+from emoset_cli.train.deep.initial import Initial, refuse_heard
+from emoset_cli.train.deep.settings import TRANSFER, Settings
+from emoset_cli.train.deep.tasks import Heard
+
+RECIPE = 1  # raise when a change here alters results: runs of an older recipe are then not taken for new ones
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run before it is trained. ``adapters`` says whether the network has parts for each head within its trunk."""
+
+    folder: Path
+    workspace: Path
+    settings: dict[str, Any]
+    options: Settings
+    heard: Heard
+    adapters: bool
+    initial: Initial | None
+
+    @property
+    def done(self) -> bool:
+        """Whether a run with these settings is finished."""
+        return runs.is_done(self.folder)
+
+    @property
+    def multi_task(self) -> bool:
+        """Whether one network learns several heads."""
+        return len(self.heard.heads) > 1
+
+    @property
+    def setting(self) -> str:
+        """What the run is called among its kind: ``scratch``, ``all`` (a shared base) or ``all > adapters``."""
+        own = "" if self.options.model == "cnn" else f"{self.options.model} "
+        if self.initial:
+            return f"{own}{self.initial.word} > {self.options.mode}"
+        spaces = self.settings["label_space"].split(",")
+        if len(spaces) > 1:
+            return own + "+".join(space[:1].upper() for space in spaces)
+        if len(self.heard.task.corpora) > 1:
+            return own + ("all" if spaces == ["own"] else spaces[0])
+        return own + ("scratch" if spaces == ["own"] else f"{spaces[0]} scratch")
+
+
+def plan_run(
+    workspace: Path,
+    heard: Heard,
+    options: Settings,
+    entries: dict[str, str],
+    space: str,
+    subset: str = "",
+    aggregate: int | None = None,
+    initial: Initial | None = None,
+) -> Planned:
+    """Settle the settings of a run and with them its folder.
+
+    Args:
+        workspace: holds ``runs/``
+        heard: its data
+        options: of network and training
+        entries: hash of each corpus's registry entry
+        space: label space; several joined by commas
+        subset: named filter, or ""
+        aggregate: seed of aggregation, None without it
+        initial: model to start from
+
+    Raises:
+        EmosetError: if mode and initial model do not fit, a label is missing in training, or the initial model has
+            heard what shall be tested
+    """
+    _check_mode(options, initial)
+    task = heard.task
+    _check_labels(heard)
+    adapters = _has_adapters(options, len(heard.heads) > 1, initial)
+    if initial:
+        tested = (task.partition.table == "test").any(axis=1).to_numpy()
+        refuse_heard(initial, task.utterances, tested)
+        options = _as_built(options, initial)
+    split = task.partition
+    plain = options.as_dict()
+    plain["network"] = {name: value for name, value in plain["network"].items() if name != "weights"}
+    settings = {
+        "recipe": RECIPE,
+        "model": options.model,
+        "feature": {"feature": "logmel", **options.front},
+        "mode": options.mode,
+        "corpora": task.corpora,
+        "heads": heard.heads,
+        "label_space": space,
+        "labels": task.labels,
+        "subset": subset,
+        "partition": {"name": split.name, "seed": split.seed, "hash": split.hash, "source": split.source},
+        "options": {name: value for name, value in plain.items() if name not in {"model", "mode", "seed"}},
+        "initial": initial.as_dict() if initial else None,
+        **_imagenet(options),
+        "seed": options.seed,
+        "data": task.data,
+        "entries": entries,
+    }
+    settings |= {"aggregate": f"labels cut to the rarest, seed {aggregate}"} if aggregate is not None else {}
+    settings |= {"label_map": task.label_map} if task.label_map else {}
+    folder = runs.run_folder(workspace, _words(settings, options, initial), settings)
+    return Planned(folder, workspace, settings, options, heard, adapters, initial)
+
+
+def _check_mode(options: Settings, initial: Initial | None) -> None:
+    if options.mode in TRANSFER and initial is None:
+        raise EmosetError(
+            f"-m {options.mode} starts from a trained network, and none is named", "name a run by --initial-model RUN"
+        )
+    if options.mode not in TRANSFER and initial is not None:
+        raise EmosetError(
+            f"-m {options.mode} starts from new weights, so an initial model has no use",
+            "leave out --initial-model, or choose -m finetune, last-layer or adapters",
+        )
+    if initial and initial.model["model"] != options.model:
+        raise EmosetError(
+            f"the initial model {initial.name} is a {initial.model['model']}, this is a {options.model}",
+            f"emoset train {initial.model['model']}, or name another initial model",
+        )
+    if options.mode == "adapters" and not MODELS[options.model].adapters:
+        raise EmosetError(f"{options.model} has no adapters", "choose -m finetune or -m last-layer, or train cnn")
+
+
+def _check_labels(heard: Heard) -> None:
+    """Each head must see two labels in training, in each fold."""
+    task = heard.task
+    heads = task.utterances["head"].to_numpy()
+    for fold in task.partition.folds:
+        train = task.partition.members(fold, "train")
+        for head in heard.heads:
+            taught = set(task.truth[train & (heads == head)].tolist())
+            if len(taught) < 2:
+                what = (
+                    f"all training utterances of {head}, fold {fold}, are labelled {min(taught)}"
+                    if taught
+                    else (f"{head} has no training utterance in fold {fold}")
+                )
+                raise EmosetError(what, "choose another partition, or leave the corpus out")
+
+
+def _has_adapters(options: Settings, several: bool, initial: Initial | None) -> bool:
+    """Adapters mode and shared bases have them; finetune and last-layer have what the initial model has."""
+    if options.mode == "adapters":
+        return True
+    if initial:
+        return bool(initial.model["adapters"])
+    return several and MODELS[options.model].adapters
+
+
+def _as_built(options: Settings, initial: Initial) -> Settings:
+    """The options with the network and log-mel settings of the initial model.
+
+    Raises:
+        EmosetError: if one was asked for that differs
+    """
+    from dataclasses import replace
+
+    merged = {}
+    for kind in ("network", "front"):
+        asked, built = getattr(options, kind), initial.model[kind]
+        for name, value in asked.items():
+            if name in _CHANGEABLE or (built.get(name, value) == value and name in built):
+                continue
+            raise EmosetError(
+                f"the initial model {initial.name} was built with {name} {built.get(name, 'by default')}, not {value}",
+                "leave the option out: a transfer keeps its network",
+            )
+        merged[kind] = {n: v for n, v in built.items() if n not in _AUGMENTATION} | asked
+    return replace(options, **merged)
+
+
+def _imagenet(options: Settings) -> dict[str, str]:
+    """What the ImageNet weights of a network are, by their content: the file may lie anywhere."""
+    if "weights" not in MODELS[options.model].options:
+        return {}
+    weights = options.network.get("weights", "")
+    if weights == "none":
+        return {"imagenet": "none"}
+    from emoset_cli.models.imagenet import read_weights
+
+    return {"imagenet": read_weights(options.model, weights).digest}
+
+
+_AUGMENTATION = {"noise", "time_masks", "time_mask_frames", "freq_masks", "freq_mask_mels", "speed", "pitch"}
+_CHANGEABLE = _AUGMENTATION | {"dropout", "dropout_block", "trainable_blocks"}
+
+
+def _words(settings: dict[str, Any], options: Settings, initial: Initial | None) -> str:
+    """The readable part of a run's name: corpora, model and mode, then whatever is not the default."""
+    corpora = settings["corpora"]
+    words = "+".join(corpora) if len(corpora) < 5 else f"{len(corpora)}-corpora"
+    space = settings["label_space"]
+    extras = [f"from-{initial.word}" if initial else "", settings["partition"]["name"].removesuffix(".csv")]
+    extras += [space if space != "own" and corpora != space.split(",") else "", settings["subset"]]
+    extras += ["aggregate" if "aggregate" in settings else "", options.preset if options.preset != "cli-20" else ""]
+    extras += [f"seed{options.seed}" if options.seed else ""]
+    text = f"{words}_{options.model}-{options.mode}_{'-'.join(filter(None, extras))}"
+    return "".join(c if c.isalnum() or c in "+-_." else "-" for c in text)
+
+
+def seen(planned: Planned) -> Any:
+    """Table of every utterance the finished model knows: its own train and devel, and all its initial model knew."""
+    import pandas as pd
+
+    from emoset_cli.train.deep.initial import heard
+
+    task = planned.heard.task
+    used = np.isin(task.partition.table.to_numpy(), ["train", "devel"]).any(axis=1)
+    rows = task.utterances[used]
+    own = pd.DataFrame({"corpus": rows["store"], "utterance": rows["id"], "speaker": rows["speaker"]})
+    tables = [own, heard(planned.initial)] if planned.initial else [own]
+    return pd.concat(tables, ignore_index=True).drop_duplicates().sort_values(["corpus", "utterance"])

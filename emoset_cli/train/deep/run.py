@@ -1,0 +1,193 @@
+"""Runs of networks: every fold a job, resumable; then a run folder as the baselines have, with best and final epoch."""
+
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emoset_cli import __version__, runs
+from emoset_cli.files import digest, sweep, write_json, write_text
+from emoset_cli.models import MODELS
+from emoset_cli.parallel import cores, run_jobs
+from emoset_cli.partition import PARTITIONS, write_partition
+from emoset_cli.train.deep import checkpoint
+from emoset_cli.train.deep.initial import SEEN
+from emoset_cli.train.deep.loop import RESULT, Job, train_fold
+from emoset_cli.train.deep.plan import Planned, seen
+from emoset_cli.train.task import span
+
+EPOCHS = ("best", "final")
+
+
+def train(
+    planned: Iterable[Planned],
+    device: str = "auto",
+    workers: int = 0,
+    force: bool = False,
+    tensorboard: bool = False,
+    started: Callable[[list[Path]], Any] = lambda folders: None,
+) -> list[runs.Run]:
+    """Train what is not yet trained; answer the finished runs in the order given.
+
+    Several trainings share the cores, each with as many threads as are left for it; on a GPU they go one by one.
+
+    Args:
+        planned: runs of `emoset_cli.train.deep.plan.plan_run`
+        device: auto, cpu or cuda
+        workers: processes, 0 for all cores
+        force: train again what is finished; the old files stay until the new ones are whole
+        tensorboard: write the curves to ``tensorboard/`` of the run as well, after each epoch
+        started: called with the folders of all trainings; each holds ``progress.json`` after its first epoch
+    """
+    import torch
+
+    asked = list(planned)
+    kept = [] if force else [run.folder for run in asked if run.done]
+    todo = [run for run in asked if run.folder not in kept]
+    count = sum(len(run.heard.task.partition.folds) for run in todo)
+    single = (device != "cpu" and torch.cuda.is_available()) or count < 2
+    workers = 1 if single else min(workers or cores(), count)
+    jobs = [job for run in todo for job in _jobs(run, device, max(1, cores() // workers), tensorboard)]
+    started([job.folder for job in jobs])
+    unfinished = [(job,) for job in jobs if checkpoint.load(job.folder / RESULT) is None]
+    for _ in run_jobs(train_fold, unfinished, workers):
+        pass
+    return [runs.read_run(run.folder) if run.folder in kept else _assemble(run) for run in asked]
+
+
+def _part(run: Planned, fold: str) -> Path:
+    return run.folder / "folds" / digest(fold)
+
+
+def _jobs(run: Planned, device: str, threads: int, tensorboard: bool) -> list[Job]:
+    if run.done:
+        shutil.rmtree(run.folder / "folds", ignore_errors=True)
+    sweep(run.folder)
+    task = run.heard.task
+    jobs = []
+    for fold in task.partition.folds:
+        folder = _part(run, fold)
+        folder.mkdir(parents=True, exist_ok=True)
+        where = task.partition.table[fold].to_numpy().astype(str)
+        start = run.initial.file if run.initial else None
+        jobs.append(
+            Job(folder, run.workspace, run.options, run.heard.heads, run.adapters, fold, task.utterances, task.truth,
+                where, start, device, threads, run.folder if tensorboard else None)
+        )  # fmt: skip
+    return jobs
+
+
+def _assemble(run: Planned) -> runs.Run:
+    """Make the run folder whole from its folds."""
+    import pandas as pd
+
+    folds: dict[str, Any] = {}
+    tables: dict[str, list[Any]] = {when: [] for when in EPOCHS}
+    names = run.heard.task.partition.folds
+    facts: dict[str, Any] = {}
+    for number, fold in enumerate(names, start=1):
+        found = checkpoint.load(_part(run, fold) / RESULT)
+        assert found is not None, f"{run.folder}: fold {fold} has no result"
+        tensors, facts = found
+        files = {when: f"model{f'-{number}' if len(names) > 1 else ''}{'-final' * (when == 'final')}.safetensors"
+                 for when in EPOCHS}  # fmt: skip
+        for when, file in files.items():
+            checkpoint.save(run.folder / file, checkpoint.under(when, tensors), {"fold": fold, "epoch": when})
+            tables[when].append(_predictions(run, fold, tensors[f"probabilities/{when}"].numpy()))
+        folds[fold] = files | {"history": facts["history"]}
+    write_text(run.folder / "history.csv", _csv([row for fold in folds.values() for row in fold["history"]]))
+    write_json(run.folder / "model.json", _model(run, folds))
+    write_partition(run.folder / "partition.csv", run.heard.task.partition, run.heard.task.utterances)
+    write_text(run.folder / SEEN, seen(run).to_csv(index=False, lineterminator="\n"))
+    config = _config(run, folds, facts)
+    best, final = (pd.concat(tables[when], ignore_index=True) for when in EPOCHS)
+    done = runs.finish(run.folder, config, best, final)
+    shutil.rmtree(run.folder / "folds")
+    return done
+
+
+def _csv(history: list[dict[str, Any]]) -> str:
+    import pandas as pd
+
+    return str(pd.DataFrame(history).to_csv(index=False, lineterminator="\n"))
+
+
+def _predictions(run: Planned, fold: str, shares: np.ndarray) -> Any:
+    """One row for each devel and test utterance; columns are the labels of all heads, empty where not of its head."""
+    import pandas as pd
+
+    task, heads = run.heard.task, run.heard.heads
+    heard = task.utterances["head"].to_numpy()
+    labels = list(dict.fromkeys(label for words in heads.values() for label in words))
+    wide = np.full((len(heard), len(labels)), np.nan)
+    prediction = np.full(len(heard), "", object)
+    for head, words in heads.items():
+        rows = heard == head
+        wide[np.ix_(rows, [labels.index(word) for word in words])] = shares[rows, : len(words)]
+        prediction[rows] = np.array(words, object)[np.nan_to_num(shares[rows, : len(words)]).argmax(1)]
+    tables = []
+    for part in PARTITIONS[1:]:
+        members = task.partition.members(fold, part)
+        rows = task.utterances[members][["corpus", "utterance", "speaker", "gender", "language"]]
+        table = rows.assign(fold=fold, partition=part, truth=task.truth[members], prediction=prediction[members])
+        columns = {f"probability_{label}": wide[members, place] for place, label in enumerate(labels)}
+        tables.append(pd.concat([table, pd.DataFrame(columns, index=table.index)], axis=1))
+    return pd.concat(tables)
+
+
+def _model(run: Planned, folds: dict[str, Any]) -> dict[str, Any]:
+    """What a reader needs to build the network again."""
+    options = run.options
+    network = dict(options.network)
+    if "weights" in MODELS[options.model].options:
+        network["weights"] = "none"  # what the file held is in the model's own weights now
+    facts = {"model": options.model, "adapters": run.adapters, "heads": run.heard.heads}
+    facts |= {"network": network, "front": options.front, "precision": options.precision}
+    facts |= {"eval_window": options.eval_window, "window_s": options.window_s, "sample_rate": 16000}
+    return facts | {"folds": {fold: {when: one[when] for when in EPOCHS} for fold, one in folds.items()}}
+
+
+def _config(run: Planned, folds: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+    task = run.heard.task
+    split = task.partition
+    counts = {part: [int(split.members(fold, part).sum()) for fold in split.folds] for part in PARTITIONS}
+    return {
+        "emoset": __version__,
+        **run.settings,
+        "feature": "logmel",
+        "feature_settings": run.settings["feature"],
+        "setting": run.setting,
+        "multi_task": run.multi_task,
+        "budget": run.options.budget_words(run.multi_task),
+        "preset": run.options.preset,
+        "precision": run.options.precision,
+        "device": facts["device"],
+        "partition": {
+            **run.settings["partition"],
+            "folds": split.folds,
+            "published": bool(split.source),
+            "notes": split.notes + split.gaps,
+            "leaks": split.leaks,
+        },
+        "left_out": task.left_out,
+        **({"cuts": [asdict(cut) for cut in task.cuts]} if task.cuts else {}),
+        "counts": {part: span(numbers) for part, numbers in counts.items()},
+        "chosen": {fold: _chosen(one["history"]) for fold, one in folds.items()},
+        "parameters": facts["parameters"],
+        "not_converged": [],
+        "packages": {name: version(name) for name in ("numpy", "torch", "torchaudio", "accelerate", "pandas")},
+    }
+
+
+def _chosen(history: list[dict[str, Any]]) -> dict[str, Any]:
+    best = [row for row in history if row["best"]][-1]
+    return {
+        "devel_uar": best["devel_uar"],
+        "epoch": best["epoch"],
+        "epochs": len(history),
+        "final_devel_uar": history[-1]["devel_uar"],
+    }

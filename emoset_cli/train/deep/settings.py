@@ -1,0 +1,118 @@
+"""What a user chooses of a network and its training: one record, checked, all of it part of a run's signature."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from emoset_cli.errors import EmosetError, unknown
+from emoset_cli.models import MODELS
+
+MODES = {
+    "scratch": "everything from new weights",
+    "finetune": "all weights of the initial model, at a lower learning rate",
+    "last-layer": "the classifiers only, on the frozen initial model",
+    "adapters": "each corpus's adapters, batch norms and classifier, on the frozen shared layers of the initial model",
+}
+TRANSFER = ("finetune", "last-layer", "adapters")
+EVAL_WINDOWS = {
+    "whole": "devel and test utterances are heard whole, however long",
+    "crop": "the middle --window seconds of them, as EmoNet takes a fixed part",
+}
+PRECISIONS = {"auto": "bf16 where the processor has units for it, else fp32", "fp32": "float32", "bf16": "bfloat16"}
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A budget: devel patience and most epochs at each learning rate, and rounds at each rate in multi-task training.
+
+    ``max_epochs`` 0 is no limit. ``steps`` is the most batches (in multi-task training: rounds) an epoch has, 0 for as
+    many as hold every training utterance once.
+    """
+
+    patience: int
+    max_epochs: int
+    rounds: int
+    steps: int
+    help: str
+
+
+PRESETS = {
+    "paper-50": Preset(50, 0, 2500, 0, "the paper's: patience 50, 2,500 rounds at each learning rate"),
+    "cli-20": Preset(20, 0, 2500, 0, "EmoNet's command line: patience 20, 2,500 rounds at each learning rate"),
+    "quick": Preset(
+        3, 4, 20, 6, "for small machines: patience 3, at most 4 epochs of 6 batches or 20 rounds at each learning rate"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A network and its training. Defaults are the paper's (Gerczuk et al. 2021, sections 5.2 and 6).
+
+    ``window_s`` is the longest stretch of an utterance heard in training, in seconds. ``first_lr`` None is by mode.
+    What is None is by preset. ``network`` and ``front`` are options of the model's
+    ``build`` and of `emoset_cli.models.layers.front.Front` that are not the defaults.
+    """
+
+    model: str = "cnn"
+    mode: str = "scratch"
+    preset: str = "cli-20"
+    patience: int | None = None
+    max_epochs: int | None = None
+    rounds: int | None = None
+    steps_per_epoch: int | None = None
+    batch_size: int = 64
+    first_lr: float | None = None
+    lr_decay: float = 1e-6
+    optimizer: str = "sgd"
+    loss: str = "cross-entropy"
+    balanced_weights: bool = True
+    weight_decay: float = 1e-6
+    individual_decay: bool = False
+    window_s: float = 5.0
+    eval_window: str = "whole"
+    sampling: str = "round-robin"
+    temperature: float = 2.0
+    precision: str = "fp32"
+    seed: int = 0
+    network: dict[str, Any] = field(default_factory=dict)
+    front: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for kind, value, known in (
+            ("model", self.model, MODELS),
+            ("training mode", self.mode, MODES),
+            ("preset", self.preset, PRESETS),
+            ("evaluation window", self.eval_window, EVAL_WINDOWS),
+            ("precision", self.precision, ["fp32", "bf16"]),
+        ):
+            if value not in known:
+                raise unknown(kind, value, known)
+        for name, number in (("window", self.window_s), ("temperature", self.temperature)):
+            if not number > 0:
+                raise EmosetError(f"--{name} is {number:g}", "give a number above 0")
+        if self.batch_size < 2:
+            raise EmosetError(f"--batch-size is {self.batch_size}", "batch norm needs at least 2 utterances")
+
+    @property
+    def budget(self) -> Preset:
+        """The preset with what was chosen otherwise."""
+        base = PRESETS[self.preset]
+        given = {
+            "patience": self.patience, "max_epochs": self.max_epochs, "rounds": self.rounds,
+            "steps": self.steps_per_epoch,
+        }  # fmt: skip
+        return Preset(**(asdict(base) | {name: value for name, value in given.items() if value is not None}))
+
+    def budget_words(self, multi_task: bool) -> str:
+        """The budget as tables name it."""
+        budget = self.budget
+        if multi_task:
+            return f"{self.preset}: {budget.rounds} rounds at each learning rate"
+        most = f", at most {budget.max_epochs} epochs" if budget.max_epochs else ""
+        most += f" of at most {budget.steps} batches" if budget.steps else ""
+        return f"{self.preset}: patience {budget.patience}{most} at each learning rate"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for the signature; a preset is spelt out, so that a later change of presets changes it."""
+        plain = {name: value for name, value in asdict(self).items() if name != "steps_per_epoch"}
+        return plain | {name: value for name, value in asdict(self.budget).items() if name != "help"}
