@@ -23,7 +23,19 @@ from typing import Any
 PROJECT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).resolve().parent / "results"
 KEYS = ["emodb", "ravdess", "emovo", "urdu"]
-PACKAGES = ["numpy", "pandas", "pyarrow", "scikit-learn", "joblib", "opensmile", "soundfile", "soxr", "typer"]
+PACKAGES = [
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scikit-learn",
+    "joblib",
+    "opensmile",
+    "soundfile",
+    "soxr",
+    "torch",
+    "torchvision",
+    "typer",
+]
 _FLAGS = ["avx2", "avx512f", "avx512_bf16", "amx_bf16"]
 _SAMPLE_S = 0.05  # between two looks at a process's memory
 

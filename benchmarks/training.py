@@ -68,7 +68,7 @@ def _training(workspace: Path, mode: str, precision: str, times: int = 1) -> Any
     import pandas as pd
 
     from emoset_cli.corpora import load_corpora
-    from emoset_cli.train.deep import loop, tasks
+    from emoset_cli.train.deep import tasks, training
     from emoset_cli.train.deep.settings import Settings
     from emoset_cli.train.task import build_task
 
@@ -78,11 +78,11 @@ def _training(workspace: Path, mode: str, precision: str, times: int = 1) -> Any
     table = pd.concat([heard.task.utterances] * times, ignore_index=True)
     folder = workspace / f"bench-{mode}-{precision}-{times}"
     folder.mkdir(exist_ok=True)
-    job = loop.Job(
-        folder, workspace, Settings(mode=mode, precision=precision, preset="quick"), heard.heads, mode == "adapters", "1",
-        table, np.tile(task.truth, times), np.tile(where, times), None, "cpu", len(os.sched_getaffinity(0)),
+    job = training.Job(
+        folder, workspace, Settings(mode=mode, precision=precision, preset="quick"), heard.heads, mode == "adapters",
+        "1", table, np.tile(task.truth, times), np.tile(where, times), None, "cpu", len(os.sched_getaffinity(0)),
     )  # fmt: skip
-    return loop._Training(job)
+    return training.Training(job)
 
 
 def _peak(precision: str) -> float:

@@ -32,9 +32,9 @@ FURTHER = [
     "train cnn -m last-layer -im {all} --preset quick",
     "train cnn -m finetune -im {all} --preset quick",
 ]
-PAPER = """The paper's figures for EMO-DB (494 utterances on speakers of its own choice, patience 50, bases of 26 corpora),
-test UAR: eGeMAPS 48.4, DeepSpectrum (VGG16) 61.3, ResNet from scratch 59.2 at the best epoch and 61.6 at the final one,
-adapters from `all` 72.6."""
+PAPER = """The paper's figures for EMO-DB (494 utterances on speakers of its own choice, patience 50, bases of 26
+corpora), test UAR: eGeMAPS 48.4, DeepSpectrum (VGG16) 61.3, ResNet from scratch 59.2 at the best epoch and 61.6 at the
+final one, adapters from `all` 72.6."""
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -98,6 +99,11 @@ LINES = {
     "extract": "extract egemaps demo-cora -d {w}",
     "train svm": "train svm -t demo-cora -d {w}",
     "train forest": "train forest -t demo-cora -d {w}",
+    "train cnn": "train cnn -t demo-cora {tiny} -nf 2 -N 1 -d {w}",
+    "train vgg16": "train vgg16 -t demo-cora {tiny} -spe 1 --weights none --trainable-blocks 0 --hop 1024 -d {w}",
+    "train rnn": "train rnn -t demo-cora {tiny} -d {w}",
+    "train cnn-rnn": "train cnn-rnn -t demo-cora {tiny} -nf 2 -N 1 -d {w}",
+    "transfer": "transfer --reference 'egemaps-v02 svm' --baselines -d {w}",
     "evaluate": "evaluate demo-cora_svm demo-aria_svm -d {w}",
     "compare": "compare demo-cora_svm demo-cora_forest -d {w}",
     "corpora list": "corpora list -d {w}",
@@ -113,6 +119,7 @@ LINES = {
     "corpora new": "corpora new {r}/demo-cora --key mine --out {w}/new.yaml --force",
     "corpora try": "corpora try demo-cora {r}/demo-cora -d {w}",
 }
+TINY = "--preset quick -e 1 -p 1 -nm 32 -w 1 -lr 0.01 --precision fp32"
 WITHOUT_JSON = {"demo"}  # it shows the answers of the commands it runs
 WITHOUT_TABLE = {"corpora cite": "@inproceedings{emodb2005,"}  # what a reader pastes elsewhere
 WITHOUT_QUIET = {"corpora list", "corpora show", "corpora cite", "corpora spaces"}  # they never talk
@@ -121,7 +128,7 @@ WITHOUT_QUIET = {"corpora list", "corpora show", "corpora cite", "corpora spaces
 def line(name, workspace, recordings):
     if name == "corpora import":
         (workspace / "files.csv").write_text("file,label,speaker\na.wav,joy,1\nb.wav,anger,2\n", "utf-8")
-    return LINES[name].format(w=workspace, r=recordings[CORA].parent).split()
+    return shlex.split(LINES[name].format(w=workspace, r=recordings[CORA].parent, tiny=TINY))
 
 
 def test_every_command_has_a_line_here():
@@ -304,6 +311,7 @@ WRITERS = {
     "extract": "extract egemaps demo-cora -d {w} --force --workers 1",
     "extract, new set": "extract gemaps demo-cora -d {w} --workers 1",
     "train": "train svm -t demo-cora -d {w} --seed 3",
+    "train a network": "train cnn -t demo-cora --preset quick -e 1 -p 1 -nm 16 -w 1 -nf 2 -N 1 -d {w} -q",
     "train, folds": "train forest -t demo-cora -d {w} --partition folds:3 --workers 1",
     "evaluate": "evaluate demo-cora_svm-egemaps-v02_standard_ -d {w}",
     "compare": "compare demo-cora_svm-egemaps-v02_standard_ demo-cora_forest-egemaps-v02_standard_ -d {w}",

@@ -3,7 +3,7 @@
 import json
 import shutil
 import urllib.error
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,14 @@ def random_network(name: str, seed: int = 0, **options: Any) -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return get_model(name, weights=None, **options).eval()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

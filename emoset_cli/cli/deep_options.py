@@ -70,7 +70,7 @@ OPTIONS = {
         SETTINGS, int, None, ("--patience", "-p"), "epochs without a better devel UAR; by preset", {"min": 1}
     ),
     "max_epochs": Option(
-        SETTINGS, int, None, ("--epochs", "-e"), "most epochs at each learning rate, 0 for no limit; by preset", {"min": 0}
+        SETTINGS, int, None, ("--epochs", "-e"), "most epochs at each learning rate, 0: no limit; by preset", {"min": 0}
     ),
     "rounds": Option(
         SETTINGS, int, None, ("--rounds",), "multi-task: rounds at each learning rate; by preset", {"min": 1}
@@ -82,7 +82,8 @@ OPTIONS = {
     "batch_size": Option(SETTINGS, int, _PLAIN.batch_size, ("--batch-size", "-bs"), "utterances", {"min": 2}),
     "first_lr": Option(SETTINGS, float, None, ("--learning-rate", "-lr"), _FIRST_LR, {"min": 0.0}),
     "optimizer": Option(
-        SETTINGS, ["sgd", "rmsprop", "adam", "adadelta"], _PLAIN.optimizer, ("--optimizer", "-o"), "sgd has momentum 0.9"
+        SETTINGS, ["sgd", "rmsprop", "adam", "adadelta"], _PLAIN.optimizer, ("--optimizer", "-o"),
+        "sgd has momentum 0.9",
     ),
     "loss": Option(SETTINGS, ["cross-entropy", "focal", "ordinal"], _PLAIN.loss, ("--loss", "-l"), "of the labels"),
     "balanced_weights": Option(

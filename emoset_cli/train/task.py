@@ -22,8 +22,9 @@ class Task:
     """What a model is trained and tested on; row i of every part is the same utterance.
 
     ``features`` is float32 ``(utterances, features)``, without columns where a model hears the waveforms. ``truth``
-    holds labels of the label space, ``left_out`` counts what the label space has no entry for, per corpus and label. ``cuts`` are the counts before and
-    after aggregation, empty without it. ``label_map`` is the user's own label space, empty for one of ours.
+    holds labels of the label space, ``left_out`` counts what that has no entry for, per corpus and label. ``cuts`` are
+    the counts before and after aggregation, empty without it. ``label_map`` is the user's own label space, empty for
+    one of ours.
     """
 
     corpora: list[str]

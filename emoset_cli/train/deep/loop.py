@@ -4,257 +4,20 @@ The state after each epoch is one file. A training that was killed goes on from 
 one processor with the same number of threads it ends with the same bits as one that was not.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import numpy as np
 import torch
 
-from emoset_cli import metrics
-from emoset_cli.audio import SAMPLE_RATE
-from emoset_cli.errors import EmosetError
 from emoset_cli.files import sweep, write_json
-from emoset_cli.models import MODELS, parts
+from emoset_cli.models import parts
 from emoset_cli.models.hardware import keep_memory
-from emoset_cli.train.deep import checkpoint, device, initial
-from emoset_cli.train.deep.batches import Batch, Plan, Shuffled, Waves, to_predict
-from emoset_cli.train.deep.losses import balanced_weights, build_loss
-from emoset_cli.train.deep.norms import Latest, settle
-from emoset_cli.train.deep.optim import build_optimizer, decayed_lr, groups, individual_decay
-from emoset_cli.train.deep.predict import probabilities
-from emoset_cli.train.deep.sampling import turns
-from emoset_cli.train.deep.schedule import Fixed, Plateau, lrs_for
-from emoset_cli.train.deep.settings import Settings
+from emoset_cli.train.deep import checkpoint, device
+from emoset_cli.train.deep.board import write_epoch
+from emoset_cli.train.deep.training import STATE, Job, Training
 
-STATE, RESULT, PROGRESS = "state.safetensors", "result.safetensors", "progress.json"
-
-
-@dataclass(frozen=True)
-class Job:
-    """One fold of a run, as a process needs it.
-
-    ``utterances`` has the columns of `emoset_cli.train.deep.tasks.Heard`; ``truth`` and ``where`` (train, devel, test
-    or "") are by row; ``start`` is the initial model's file, or None; ``board`` the folder that gets TensorBoard's, or
-    None.
-    """
-
-    folder: Path
-    workspace: Path
-    options: Settings
-    heads: dict[str, list[str]]
-    adapters: bool
-    fold: str
-    utterances: Any
-    truth: np.ndarray
-    where: np.ndarray
-    start: Path | None
-    device: str
-    threads: int
-    board: Path | None = None
-
-
-class _Training:
-    """The model of a job, its data and everything that changes from epoch to epoch."""
-
-    def __init__(self, job: Job) -> None:
-        options = job.options
-        self.job, self.options = job, options
-        torch.manual_seed(options.seed)
-        self.rng = np.random.default_rng(options.seed)
-        self.accelerator = device.accelerator(job.device)
-        self.device = self.accelerator.device
-        self.main = self.accelerator.is_main_process
-        self.model = build_model(job)
-        if job.start:
-            tensors, _ = checkpoint.load(job.start) or ({}, {})
-            initial.transfer(self.model, tensors, options.mode)
-        parts.freeze(self.model, options.mode, list(job.heads))
-        self.model = self.model.to(self.device, memory_format=torch.channels_last)
-        self.waves = Waves(job.workspace, job.utterances)
-        self.samples = job.utterances["samples"].to_numpy(np.int64)
-        self.codes = _codes(job)
-        self.head = job.utterances["head"].to_numpy().astype(str)
-        self.streams = self._streams()
-        self.losses = {head: self._loss(head) for head in job.heads}
-        self.schedule: Any = self._schedule()
-        self.steps = 0
-        self.history: list[dict[str, Any]] = []
-        self.best: dict[str, torch.Tensor] = {}
-        self.latest = Latest()
-        self.start_optimizer()
-
-    @property
-    def network(self) -> Any:
-        """The model itself, not its wrapper for several devices."""
-        return self.accelerator.unwrap_model(self.model)
-
-    def _streams(self) -> dict[str, Shuffled]:
-        window = round(self.options.window_s * SAMPLE_RATE)
-        return {
-            head: Shuffled(head, self.rows(head, "train"), self.samples, self.options.batch_size, window)
-            for head in self.job.heads
-        }
-
-    def _loss(self, head: str) -> Any:
-        count = len(self.job.heads[head])
-        taught = torch.from_numpy(self.codes[self.rows(head, "train")])
-        weights = balanced_weights(taught, count).to(self.device) if self.options.balanced_weights else None
-        return build_loss(self.options.loss, count, weights)
-
-    def _schedule(self) -> Any:
-        options, budget = self.options, self.options.budget
-        lrs = lrs_for(options.mode, options.first_lr)
-        if len(self.job.heads) > 1:
-            return Fixed(lrs, -(-budget.rounds // self.rounds_an_epoch))
-        return Plateau(lrs, budget.patience, budget.max_epochs)
-
-    @property
-    def rounds_an_epoch(self) -> int:
-        """Batches of each head between two looks at devel: as a mean corpus has, at most the budget's."""
-        whole = max(1, round(float(np.mean([stream.batches for stream in self.streams.values()]))))
-        most = self.options.budget.steps
-        if self.options.steps_per_epoch:
-            return most
-        return min(whole, most) if most else whole
-
-    def start_optimizer(self) -> None:
-        """A new optimiser, without momentum, at the schedule's learning rate."""
-        options = self.options
-        decay: Any = options.weight_decay
-        if options.individual_decay:
-            decay = {head: individual_decay(len(stream.rows)) for head, stream in self.streams.items()}
-        optimizer = build_optimizer(options.optimizer, groups(self.network, decay), self.schedule.lr)
-        self.model, self.optimizer = self.accelerator.prepare(self.network, optimizer)
-
-    def rows(self, head: str, part: str) -> np.ndarray:
-        """Row numbers of a head's utterances in a partition."""
-        return np.flatnonzero((self.head == head) & (self.job.where == part))
-
-    # ---------------- an epoch
-
-    def plans(self) -> Iterator[Plan]:
-        """The batches of an epoch, this process's share of each."""
-        count = self.rounds_an_epoch * len(self.streams)
-        sizes = {head: len(stream.rows) for head, stream in self.streams.items()}
-        order = turns(sizes, self.options.sampling, self.options.temperature, self.rng)
-        rank, world = self.accelerator.process_index, self.accelerator.num_processes
-        for _ in range(count):
-            plan = self.streams[next(order)].next(self.rng)
-            share = slice(rank, None, world) if len(plan.rows) >= 2 * world else slice(None)
-            yield Plan(plan.head, plan.rows[share], plan.starts[share], plan.lengths[share])
-
-    def epoch(self) -> tuple[float, int]:
-        """Train for an epoch, then let the norms settle; answer the mean loss and the number of utterances."""
-        loss, count = self.train()
-        settle(self.network, self.latest.batches(), self.device, self.options.precision)
-        return loss, count
-
-    def train(self) -> tuple[float, int]:
-        """Train for an epoch; answer the mean loss and the number of utterances."""
-        parts.train_mode(self.network)
-        total, count = 0.0, 0
-        self.latest = Latest()
-        for number, batch in enumerate(self.waves.ahead(list(self.plans())), start=1):
-            loss = self.step(batch)
-            if not np.isfinite(loss):
-                raise EmosetError(
-                    f"the loss is not finite in epoch {len(self.history) + 1}, step {number}, fold {self.job.fold}",
-                    "train with a lower --learning-rate or with --precision fp32; the last good epoch is kept",
-                )
-            total, count = total + loss * len(batch.rows), count + len(batch.rows)
-            self.latest.add(batch)
-        return total / count, count
-
-    def step(self, batch: Batch) -> float:
-        """One update of the weights; answers the loss."""
-        self.steps += 1
-        for group in self.optimizer.param_groups:
-            group["lr"] = decayed_lr(self.schedule.lr, self.options.lr_decay, self.steps)
-        self.optimizer.zero_grad(set_to_none=True)
-        truth = torch.from_numpy(self.codes[batch.rows]).to(self.device)
-        with device.computing(self.device, self.options.precision):
-            logits = self.model(batch.waves.to(self.device), batch.lengths.to(self.device), batch.head)
-        loss = self.losses[batch.head](logits.float(), truth)
-        self.accelerator.backward(loss)
-        self.optimizer.step()
-        return float(loss.detach())
-
-    # ---------------- devel and test
-
-    def predict(self, *partitions: str) -> np.ndarray:
-        """Probabilities of the utterances of some partitions, ``(utterances, most labels)``; NaN in other rows."""
-        crop = self.options.eval_window == "crop"
-        window = round(self.options.window_s * SAMPLE_RATE) if crop else None
-        plans = [
-            plan for head in self.job.heads for part in partitions if len(rows := self.rows(head, part))
-            for plan in to_predict(head, rows, self.samples, window)
-        ]  # fmt: skip
-        wide = max(len(labels) for labels in self.job.heads.values())
-        return probabilities(
-            self.network, self.waves, plans, self.device, self.options.precision, wide, len(self.codes)
-        )
-
-    def devel(self) -> dict[str, float]:
-        """UAR of each head that has devel utterances."""
-        guess = self.predict("devel").argmax(1)
-        scores = {}
-        for head, labels in self.job.heads.items():
-            rows = self.rows(head, "devel")
-            if len(rows):
-                words = np.array(labels)
-                scores[head] = metrics.uar(self.job.truth[rows], words[guess[rows] % len(words)], labels)
-        return scores
-
-    # ---------------- state
-
-    def save(self) -> None:
-        """Write everything that the next epoch needs."""
-        tensors, numbers = checkpoint.optimizer_state(self.optimizer)
-        streams, rng = checkpoint.random_state(self.rng)
-        facts = {
-            "optimizer": numbers, "rng": rng, "schedule": self.schedule.to_dict(), "steps": self.steps,
-            "history": self.history, "queues": {head: stream.state() for head, stream in self.streams.items()},
-        }  # fmt: skip
-        everything = checkpoint.prefixed("model", self.network.state_dict()) | checkpoint.prefixed("best", self.best)
-        everything |= checkpoint.prefixed("optimizer", tensors) | checkpoint.prefixed("rng", streams)
-        checkpoint.save(self.job.folder / STATE, everything, facts)
-
-    def resume(self) -> bool:
-        """Take up the state of an earlier process; answer whether there was one."""
-        state = checkpoint.load(self.job.folder / STATE)
-        if state is None:
-            return False
-        tensors, facts = state
-        self.schedule = type(self.schedule).from_dict(facts["schedule"])
-        self.network.load_state_dict(checkpoint.under("model", tensors))
-        self.best = checkpoint.under("best", tensors)
-        self.start_optimizer()
-        checkpoint.restore_optimizer(self.optimizer, checkpoint.under("optimizer", tensors), facts["optimizer"])
-        self.steps, self.history = facts["steps"], facts["history"]
-        for head, queue in facts["queues"].items():
-            self.streams[head].restore(queue)
-        checkpoint.restore_random(self.rng, checkpoint.under("rng", tensors), facts["rng"])
-        return True
-
-    def copy(self) -> dict[str, torch.Tensor]:
-        """The weights as they are now."""
-        return {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
-
-
-def build_model(job: Job) -> Any:
-    """The network of a job with new weights."""
-    build = MODELS[job.options.model].load().build
-    options = {**job.options.network, "front": dict(job.options.front)}
-    return build(job.heads, adapters=job.adapters, **options)
-
-
-def _codes(job: Job) -> np.ndarray:
-    """Number of each utterance's label among those of its head, int64 ``(utterances,)``."""
-    places = {(head, label): code for head, labels in job.heads.items() for code, label in enumerate(labels)}
-    return np.array([places[pair] for pair in zip(job.utterances["head"], job.truth.tolist(), strict=True)], np.int64)
+RESULT, PROGRESS = "result.safetensors", "progress.json"
 
 
 def train_fold(job: Job) -> str:
@@ -266,7 +29,7 @@ def train_fold(job: Job) -> str:
     torch.set_num_threads(job.threads)
     keep_memory()
     sweep(job.folder)
-    training = _Training(job)
+    training = Training(job)
     training.resume()
     while not training.schedule.finished:
         _one_epoch(training)
@@ -274,7 +37,7 @@ def train_fold(job: Job) -> str:
     return job.fold
 
 
-def _one_epoch(training: _Training) -> None:
+def _one_epoch(training: Training) -> None:
     start = monotonic()
     lr, stage = training.schedule.lr, training.schedule.stage
     loss, count = training.epoch()
@@ -296,13 +59,11 @@ def _one_epoch(training: _Training) -> None:
         speed = {"utterances_s": count / max(middle - start, 1e-9), "epoch_s": monotonic() - start}
         write_json(training.job.folder / PROGRESS, row | speed)
         if training.job.board:
-            from emoset_cli.train.deep.board import write_epoch
-
             write_epoch(training.job.board, training.history)
     training.accelerator.wait_for_everyone()
 
 
-def _finish(training: _Training) -> None:
+def _finish(training: Training) -> None:
     """Predict with the final and the best weights, once, and write the result."""
     final = training.copy()
     found = {"final": training.predict("devel", "test")}

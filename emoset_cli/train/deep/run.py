@@ -16,8 +16,9 @@ from emoset_cli.parallel import cores, run_jobs
 from emoset_cli.partition import PARTITIONS, write_partition
 from emoset_cli.train.deep import checkpoint
 from emoset_cli.train.deep.initial import SEEN
-from emoset_cli.train.deep.loop import RESULT, Job, train_fold
+from emoset_cli.train.deep.loop import RESULT, train_fold
 from emoset_cli.train.deep.plan import Planned, seen
+from emoset_cli.train.deep.training import Job
 from emoset_cli.train.task import span
 
 EPOCHS = ("best", "final")

@@ -39,7 +39,7 @@ PRESETS = {
     "paper-50": Preset(50, 0, 2500, 0, "the paper's: patience 50, 2,500 rounds at each learning rate"),
     "cli-20": Preset(20, 0, 2500, 0, "EmoNet's command line: patience 20, 2,500 rounds at each learning rate"),
     "quick": Preset(
-        3, 4, 20, 6, "for small machines: patience 3, at most 4 epochs of 6 batches or 20 rounds at each learning rate"
+        3, 3, 18, 6, "for small machines: at most 3 epochs of 6 batches, or 18 rounds, at each learning rate"
     ),
 }
 
