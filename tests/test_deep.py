@@ -317,3 +317,41 @@ def test_evaluation_crops_the_middle_or_takes_the_whole():
 def test_a_preset_is_spelt_out_in_the_signature():
     spelt = Settings(preset="quick", patience=3).as_dict()
     assert (spelt["patience"], spelt["max_epochs"]) == (3, PRESETS["quick"].max_epochs)
+
+
+# ---------------------------------------------------------------- several processes
+
+
+def test_two_processes_share_each_batch_and_write_one_run(workspace):
+    """As on two GPUs: `accelerate launch`, here on the processor."""
+    code = "from emoset_cli.cli.main import main; main()"
+    script = workspace / "launched.py"
+    script.write_text(code)
+    launch = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        "--cpu",
+        "--num_processes",
+        "2",
+        "--num_machines",
+        "1",
+    ]
+    launch += [
+        "--num_machines",
+        "1",
+        "--mixed_precision",
+        "no",
+        "--dynamo_backend",
+        "no",
+        "--main_process_port",
+        "0",
+        str(script),
+    ]
+    words = ["train", "cnn", "-t", CORA, "-d", str(workspace), "-p", "1", "-e", "1", *map(str, TINY), "--json"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*launch, *words], capture_output=True, text=True, env=environment, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    (run,) = json.loads(done.stdout)  # one process answers
+    table = pd.read_csv(Path(run["folder"]) / "predictions.csv")
+    assert np.allclose(table.filter(like="probability_").sum(axis=1), 1, atol=1e-4) and run["epochs"] == [3]

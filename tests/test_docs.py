@@ -28,6 +28,7 @@ from emoset_cli import (
     leaks,
     manifest,
     metrics,
+    models,
     names,
     problems,
     protocols,
@@ -37,6 +38,7 @@ from emoset_cli import (
 from emoset_cli import (
     rows as utterance_rows,
 )
+from emoset_cli.train.deep import settings
 
 PROJECT = Path(__file__).parents[1]
 DOCS = PROJECT / "docs"
@@ -82,7 +84,7 @@ def tree() -> dict[str, Any]:
 
 COMMANDS = tree()
 OPTIONS = {
-    name: {word for option in command.params for word in option.opts} | {"--help", "-h"}
+    name: {word for option in command.params for word in [*option.opts, *option.secondary_opts]} | {"--help", "-h"}
     for name, command in COMMANDS.items()
 }
 
@@ -189,6 +191,9 @@ def test_every_feature_set_is_in_the_table_with_its_size_and_source() -> None:
     [
         ("partitions.md", "## Protocols", protocols.PROTOCOLS),
         ("baselines.md", "## Normalisation", train.NORMALISE),
+        ("networks.md", "## Which there are", models.MODELS),
+        ("networks.md", "## Modes", settings.MODES),
+        ("networks.md", "## Budget", settings.PRESETS),
         ("evaluation.md", "## The scores", metrics.METRICS),
         ("corpora.md", "## Label spaces", ["own", "common", *labels.spaces()]),
         ("exploration.md", "## Leaks", leaks.KINDS),
@@ -479,7 +484,28 @@ def test_every_file_column_and_setting_of_a_workspace_is_explained(
     assert emoset("prepare", f"hallway={hallway / 'hallway'}", *registry, *common).code == 0
     assert emoset("extract", "gemaps", "--workers", 1, *common).code == 0
     assert emoset("train", "forest", "-f", "gemaps", "--workers", 1, *registry, *common).code == 0
+    network = [
+        "train",
+        "cnn",
+        "-nf",
+        "2",
+        "-N",
+        "1",
+        "-nm",
+        "16",
+        "-w",
+        "1",
+        "--preset",
+        "quick",
+        "-e",
+        "1",
+        "--precision",
+        "fp32",
+        "--tensorboard",
+    ]
+    assert emoset(*network, "--workers", 1, *registry, *common).code == 0
     assert emoset("evaluate", *common).code == 0
+    assert emoset("transfer", *common).code == 0
     assert emoset("corpora", "stats", *common, *registry).code == 0
     aggregate = emoset("corpora", "aggregate", "--labels", "arousal", *common, *registry, "--name", "NAME")
     assert aggregate.code == 0, aggregate.err
@@ -491,13 +517,20 @@ def test_every_file_column_and_setting_of_a_workspace_is_explained(
             assert name in page or several in page, path
     import pandas as pd
 
-    (run,) = (tmp_path / "runs").iterdir()
     told = set(codes([FENCE.sub("", page)]))
-    settings = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
-    assert set(settings) <= told, set(settings) - told
+    run, other = sorted((tmp_path / "runs").iterdir(), reverse=True)
+    for folder in (run, other):
+        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        assert set(config) <= told, set(config) - told
     table = pd.read_parquet(tmp_path / "corpora" / "hallway" / "utterances.parquet")
     assert set(table.columns) - {"intensity"} <= told  # a group of the example
-    for file in (run / "predictions.csv", tmp_path / "corpora" / "hallway" / "problems.csv"):
+    for file in (
+        other / "history.csv",
+        other / "seen.csv",
+        run / "predictions.csv",
+        tmp_path / "corpora" / "hallway" / "problems.csv",
+    ):
         columns = set(file.read_text(encoding="utf-8").splitlines()[0].split(","))
         columns = {re.sub("^(score|probability)_.*", r"\1_LABEL", column) for column in columns}
+        columns = {re.sub("^devel_uar:.*", "devel_uar:HEAD", column) for column in columns}
         assert columns <= told, columns - told

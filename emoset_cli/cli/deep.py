@@ -1,7 +1,7 @@
 """``emoset train cnn`` and its like: networks that hear the waveforms, one command for each entry of `MODELS`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +76,13 @@ def _train(
     data: _Data, machine: _Machine, as_json: bool,
 ) -> None:  # fmt: skip
     from emoset_cli.models.hardware import choose_precision
+    from emoset_cli.train.deep.board import require
+    from emoset_cli.train.deep.device import is_main
     from emoset_cli.train.deep.initial import read_initial
 
+    if machine.tensorboard:
+        require()
+    machine = replace(machine, quiet=machine.quiet or not is_main())
     known = load_registry(data.registry, data.workspace)
     keys = chosen_corpora(tasks, data.workspace)
     together = data.multi_task or data.pool or data.partition in {"loco", "lolo"}
@@ -96,7 +101,7 @@ def _train(
         tuned, tuned_well = each(keys, lambda key: _plan([key], alone, after, known, base, machine.quiet))
         runs += _run(tuned, machine)
         well = well and tuned_well
-    if runs:
+    if runs and is_main():
         _answer_runs(runs, as_json)
     finish(well)
 

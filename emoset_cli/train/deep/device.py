@@ -1,5 +1,6 @@
 """Where a training computes: the accelerator of one or several devices, and its precision."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -28,6 +29,40 @@ def accelerator(device: str) -> Any:
     # A batch is of one corpus: the parts of the others get no gradient.
     spread = DistributedDataParallelKwargs(find_unused_parameters=True)
     return Accelerator(cpu=choose_device(device) == "cpu", kwargs_handlers=[spread])
+
+
+def is_main() -> bool:
+    """Whether this process speaks for all those `accelerate launch` started; alone, it does."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def several() -> bool:
+    """Whether `accelerate launch` started several processes."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def together() -> None:
+    """Wait until all processes are here; does nothing in a single one."""
+    if several():
+        from accelerate import PartialState
+
+        PartialState().wait_for_everyone()
+
+
+def alike(model: torch.nn.Module) -> None:
+    """Give all processes the running statistics of the main one: each has seen only its share of the batches."""
+    if several():
+        for buffer in model.buffers():
+            torch.distributed.broadcast(buffer, 0)
+
+
+def of_main(value: Any) -> Any:
+    """What the main process found, in all of them: all must go the same way."""
+    if not several():
+        return value
+    from accelerate.utils import broadcast_object_list
+
+    return broadcast_object_list([value])[0]
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def _one_epoch(training: Training) -> None:
     lr, stage = training.schedule.lr, training.schedule.stage
     loss, count = training.epoch()
     middle = monotonic()
-    scores = training.devel()
+    scores = device.of_main(training.devel())
     mean = float(np.mean(list(scores.values())))
     answer = training.schedule.update(mean)
     if training.schedule.improved:
@@ -70,6 +70,7 @@ def _finish(training: Training) -> None:
     training.network.load_state_dict(training.best)
     found["best"] = training.predict("devel", "test")
     if not training.main:
+        training.accelerator.wait_for_everyone()
         return
     tensors = checkpoint.prefixed("best", training.best) | checkpoint.prefixed("final", final)
     tensors |= {f"probabilities/{when}": torch.from_numpy(values) for when, values in found.items()}
@@ -77,6 +78,7 @@ def _finish(training: Training) -> None:
     facts |= {"device": device.name(training.device)}
     checkpoint.save(training.job.folder / RESULT, tensors, facts)
     (training.job.folder / STATE).unlink(missing_ok=True)
+    training.accelerator.wait_for_everyone()
 
 
 def _parameters(model: torch.nn.Module) -> dict[str, Any]:

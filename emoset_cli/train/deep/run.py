@@ -15,6 +15,7 @@ from emoset_cli.models import MODELS
 from emoset_cli.parallel import cores, run_jobs
 from emoset_cli.partition import PARTITIONS, write_partition
 from emoset_cli.train.deep import checkpoint
+from emoset_cli.train.deep.device import is_main, several, together
 from emoset_cli.train.deep.initial import SEEN
 from emoset_cli.train.deep.loop import RESULT, train_fold
 from emoset_cli.train.deep.plan import Planned, seen
@@ -50,14 +51,19 @@ def train(
     kept = [] if force else [run.folder for run in asked if run.done]
     todo = [run for run in asked if run.folder not in kept]
     count = sum(len(run.heard.task.partition.folds) for run in todo)
-    single = (device != "cpu" and torch.cuda.is_available()) or count < 2
+    single = (device != "cpu" and torch.cuda.is_available()) or count < 2 or several()
     workers = 1 if single else min(workers or cores(), count)
     jobs = [job for run in todo for job in _jobs(run, device, max(1, cores() // workers), tensorboard)]
     started([job.folder for job in jobs])
     unfinished = [(job,) for job in jobs if checkpoint.load(job.folder / RESULT) is None]
+    together()
     for _ in run_jobs(train_fold, unfinished, workers):
         pass
-    return [runs.read_run(run.folder) if run.folder in kept else _assemble(run) for run in asked]
+    if is_main():
+        for run in todo:
+            _assemble(run)
+    together()
+    return [runs.read_run(run.folder) for run in asked]
 
 
 def _part(run: Planned, fold: str) -> Path:
@@ -82,7 +88,7 @@ def _jobs(run: Planned, device: str, threads: int, tensorboard: bool) -> list[Jo
     return jobs
 
 
-def _assemble(run: Planned) -> runs.Run:
+def _assemble(run: Planned) -> None:
     """Make the run folder whole from its folds."""
     import pandas as pd
 
@@ -106,9 +112,8 @@ def _assemble(run: Planned) -> runs.Run:
     write_text(run.folder / SEEN, seen(run).to_csv(index=False, lineterminator="\n"))
     config = _config(run, folds, facts)
     best, final = (pd.concat(tables[when], ignore_index=True) for when in EPOCHS)
-    done = runs.finish(run.folder, config, best, final)
+    runs.finish(run.folder, config, best, final)
     shutil.rmtree(run.folder / "folds")
-    return done
 
 
 def _csv(history: list[dict[str, Any]]) -> str:

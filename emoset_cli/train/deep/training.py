@@ -143,6 +143,7 @@ class Training:
         """Train for an epoch, then let the norms settle; answer the mean loss and the number of utterances."""
         loss, count = self.train()
         settle(self.network, self.latest.batches(), self.device, self.options.precision)
+        device.alike(self.network)
         return loss, count
 
     def train(self) -> tuple[float, int]:
