@@ -1,8 +1,8 @@
 """What was chosen on EmoDB's devel partition, and why: precision, batch norms, what is heard in evaluation.
 
-Trainings of the `quick` preset with 2 epochs at each learning rate, five seeds in float32 and in bfloat16, and three seeds in bfloat16 without taking the
-statistics of batch norms anew before devel. Each is one process with one thread, as many at a time as there are cores.
-Test is not looked at.
+Trainings of the `quick` preset with 2 epochs at each learning rate: five seeds in float32 and in bfloat16, and three
+seeds in bfloat16 without taking the statistics of batch norms anew before devel. Each is one process with one thread,
+as many at a time as there are cores. Test is not looked at.
 """
 
 import tempfile
