@@ -1,7 +1,7 @@
-"""The results of docs/transfer.md: EmoNet's baselines and transfer settings on four real corpora, by a user's commands.
+"""The results of docs/transfer-results.md: EmoNet's baselines and transfer settings on four real corpora, by a user's commands.
 
 Usage: python benchmarks/transfer.py [--corpora FOLDER] [--workspace FOLDER] [--weights FILE] [--seeds N]. Writes
-docs/transfer.md anew. Interrupted, it goes on where it was when --workspace names a folder that stays: finished runs
+docs/transfer-results.md anew. Interrupted, it goes on where it was when --workspace names a folder that stays: finished runs
 are not trained again.
 """
 
@@ -18,6 +18,7 @@ from typing import Any
 from common import KEYS, PROJECT, machine
 
 NETWORK = "squeezenet1_0"
+GROUPS = ["emodb,emovo,urdu", "ravdess"]  # the largest last: stopped before the end, `--report` has all of the others
 # Title and command of each setting; {seed} runs over the seeds for those of the main rows.
 BASES = {
     "all": "train cnn -mt --preset quick",
@@ -46,10 +47,14 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=shared / "weights" / f"{NETWORK}-imagenet.safetensors")
     parser.add_argument("--workspace", type=Path, default=None)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--report", action="store_true", help="train nothing: tell what is finished in --workspace")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         workspace = options.workspace or Path(folder)
-        runs = train(options.corpora.resolve(), options.weights.resolve(), workspace, options.seeds)
+        runs = (
+            finished(workspace) if options.report
+            else train(options.corpora.resolve(), options.weights.resolve(), workspace, options.seeds)
+        )  # fmt: skip
         result = emoset(workspace, "transfer " + " ".join(runs))
         page = (Path(result["report"]).parent / "results.md").read_text("utf-8")
     (PROJECT / "docs" / "transfer-results.md").write_text(_page(page, options.seeds), encoding="utf-8")
@@ -75,19 +80,28 @@ def train(corpora: Path, weights: Path, workspace: Path, seeds: int) -> list[str
     emoset(workspace, f"extract deepspectrum --model {NETWORK} --weights {weights}")
     found = [emoset(workspace, f"train svm -f {name}") for name in ("egemaps", f"deepspectrum-{NETWORK}")]
     bases = {name: emoset(workspace, words)[0]["run"] for name, words in BASES.items()}
-    for seed in range(seeds):
-        found += [emoset(workspace, words.format(seed=seed, **bases)) for words in MAIN]
-    found += [emoset(workspace, words.format(**bases)) for words in FURTHER]
+    main = [words.format(seed=seed, **bases) for seed in range(seeds) for words in MAIN]
+    further = [words.format(**bases) for words in FURTHER]
+    for keys in GROUPS:
+        found += [emoset(workspace, f"{words} -t {keys}") for words in [*main, *further]]
     return [run["run"] for runs in found for run in runs]
+
+
+def finished(workspace: Path) -> list[str]:
+    """Names of the finished runs of one corpus."""
+    names = [folder.parent.name for folder in sorted(workspace.glob("runs/*/done.json"))]
+    return [name for name in names if name.partition("_")[0] in KEYS]
 
 
 def _page(tables: str, seeds: int) -> str:
     facts = machine()
-    commands = "\n".join(f"emoset {words}" for words in [*BASES.values(), *MAIN, *FURTHER])
+    lines = [words.format(seed=0, all="ALL", arousal="AROUSAL") for words in [*BASES.values(), *MAIN, *FURTHER]]
+    commands = "\n".join(f"emoset {line}" for line in lines)
     return f"""# Transfer between real corpora
 
 Made by `python benchmarks/transfer.py` on {facts["cores"]} cores of {facts["processor"]}; the main rows with {seeds}
-seeds, both bases and the other rows with one. The budget is a small machine's, far from the paper's.
+seeds, both bases and the other rows with one. ALL and AROUSAL are the runs of the first two commands. The budget is a
+small machine's, far from the paper's.
 
 ```sh
 {commands}

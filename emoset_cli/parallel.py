@@ -18,6 +18,13 @@ def cores() -> int:
         return os.cpu_count() or 1
 
 
+def threads(workers: int) -> int:
+    """Threads for each of some processes that share the cores; never more than ``OMP_NUM_THREADS`` allows."""
+    share = max(1, cores() // workers)
+    allowed = os.environ.get("OMP_NUM_THREADS", "")
+    return min(share, max(1, int(allowed))) if allowed.isdigit() else share
+
+
 def run_jobs(
     function: Callable[..., Any], jobs: Sequence[tuple], workers: int = 0, threads: bool = False
 ) -> Iterator[Any]:

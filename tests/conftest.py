@@ -13,6 +13,8 @@ import pytest
 
 from emoset_cli.cli.main import main
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is loaded: the test processes share the cores
+
 
 @dataclass(frozen=True)
 class Result:

@@ -100,7 +100,7 @@ LINES = {
     "train svm": "train svm -t demo-cora -d {w}",
     "train forest": "train forest -t demo-cora -d {w}",
     "train cnn": "train cnn -t demo-cora {tiny} -nf 2 -N 1 -d {w}",
-    "train vgg16": "train vgg16 -t demo-cora {tiny} -spe 1 --weights none --trainable-blocks 0 --hop 1024 -d {w}",
+    "train vgg16": "train vgg16 -t demo-cora {tiny} -spe 1 -bs 8 --weights none --trainable-blocks 0 --hop 512 -d {w}",
     "train rnn": "train rnn -t demo-cora {tiny} -d {w}",
     "train cnn-rnn": "train cnn-rnn -t demo-cora {tiny} -nf 2 -N 1 -d {w}",
     "transfer": "transfer --reference 'egemaps-v02 svm' --baselines -d {w}",
@@ -181,7 +181,8 @@ def test_a_workspace_may_be_named_by_the_environment(emoset, results, monkeypatc
 @pytest.mark.parametrize(
     "words",
     [
-        "prepar", "--no-such", "prepare", "extract", "compare", "corpora show", "train rnn", "train svm --no-such",
+        "prepar", "--no-such", "prepare", "extract", "compare", "corpora show", "train mlp", "train svm --no-such",
+        "train cnn -m half", "train cnn -bs 1", "train cnn --precision fp8", "train cnn --speed 2", "transfer --no-such",
         "train svm --seed -1", "train svm --seed one", "train svm --workers -1", "train svm --normalise speakers",
         "train svm --class-weight heavy", "prepare a=b --min-duration -1", "prepare a=b --min-duration nan",
         "demo --scale 0", "evaluate --json=yes", "train svm stray", "corpora cite", "corpora stats --no-such",

@@ -12,7 +12,7 @@ import numpy as np
 from emoset_cli import __version__, runs
 from emoset_cli.files import digest, sweep, write_json, write_text
 from emoset_cli.models import MODELS
-from emoset_cli.parallel import cores, run_jobs
+from emoset_cli.parallel import cores, run_jobs, threads
 from emoset_cli.partition import PARTITIONS, write_partition
 from emoset_cli.train.deep import checkpoint
 from emoset_cli.train.deep.device import is_main, several, together
@@ -53,7 +53,7 @@ def train(
     count = sum(len(run.heard.task.partition.folds) for run in todo)
     single = (device != "cpu" and torch.cuda.is_available()) or count < 2 or several()
     workers = 1 if single else min(workers or cores(), count)
-    jobs = [job for run in todo for job in _jobs(run, device, max(1, cores() // workers), tensorboard)]
+    jobs = [job for run in todo for job in _jobs(run, device, threads(workers), tensorboard)]
     started([job.folder for job in jobs])
     unfinished = [(job,) for job in jobs if checkpoint.load(job.folder / RESULT) is None]
     together()
