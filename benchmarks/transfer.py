@@ -1,8 +1,8 @@
-"""The results of docs/transfer-results.md: EmoNet's baselines and transfer settings on four real corpora, by a user's commands.
+"""The results of docs/transfer-results.md: EmoNet's baselines and transfer on four real corpora, by a user's commands.
 
 Usage: python benchmarks/transfer.py [--corpora FOLDER] [--workspace FOLDER] [--weights FILE] [--seeds N]. Writes
-docs/transfer-results.md anew. Interrupted, it goes on where it was when --workspace names a folder that stays: finished runs
-are not trained again.
+docs/transfer-results.md anew. Interrupted, it goes on where it was when --workspace names a folder that stays:
+finished runs are not trained again.
 """
 
 import argparse

@@ -182,8 +182,9 @@ def test_a_workspace_may_be_named_by_the_environment(emoset, results, monkeypatc
     "words",
     [
         "prepar", "--no-such", "prepare", "extract", "compare", "corpora show", "train mlp", "train svm --no-such",
-        "train cnn -m half", "train cnn -bs 1", "train cnn --precision fp8", "train cnn --speed 2", "transfer --no-such",
-        "train svm --seed -1", "train svm --seed one", "train svm --workers -1", "train svm --normalise speakers",
+        "train cnn -m half", "train cnn -bs 1", "train cnn --precision fp8", "train cnn --speed 2",
+        "transfer --no-such", "train svm --seed -1", "train svm --seed one",
+        "train svm --workers -1", "train svm --normalise speakers",
         "train svm --class-weight heavy", "prepare a=b --min-duration -1", "prepare a=b --min-duration nan",
         "demo --scale 0", "evaluate --json=yes", "train svm stray", "corpora cite", "corpora stats --no-such",
         "corpora aggregate", "corpora aggregate --labels arousal --seed -1", "corpora import mine",
