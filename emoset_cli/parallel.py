@@ -51,6 +51,9 @@ def run_jobs(
     from joblib.externals.loky import get_reusable_executor
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+    # loky ends a worker whose memory has grown and starts another: nothing is lost. Where warnings are errors, this one
+    # would end the thread that hands out the jobs, and the rest be waited for without end.
+    warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
     parallel = joblib.Parallel(n_jobs=workers, backend="loky", return_as="generator_unordered")
     results: Any = None
     try:
