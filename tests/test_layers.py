@@ -86,6 +86,8 @@ ONLY = {
     "torch": {"models", "features", "train"},
     "torchaudio": {"models"},
     "torchvision": {"models"},
+    "transformers": {"models"},
+    "huggingface_hub": {"models"},
     "accelerate": {"train"},
     "tensorboard": {"train"},
     "yaml": {"yaml_tree", "runs", "exchange"},
@@ -103,7 +105,7 @@ ONLY = {
 # These take long to import: only inside the function that needs them.
 LAZY = {"torch", "pandas", "sklearn", "scipy", "statsmodels", "matplotlib", "opensmile", "soundfile", "soxr", "pyarrow",
         "joblib", "jinja2", "markupsafe", "safetensors", "regex", "openpyxl", "audformat", "torchaudio", "torchvision",
-        "accelerate"}  # fmt: skip
+        "accelerate", "transformers", "huggingface_hub"}  # fmt: skip
 # Networks and what trains them are torch through and through: others import these modules inside functions.
 TORCH = ("models/", "train/deep/")
 # Loaded by every `--help`: these may not even import numpy or yaml at the top.
