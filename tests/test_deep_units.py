@@ -140,7 +140,13 @@ def test_decay_is_that_of_keras():
     assert weight.tolist()[0] == pytest.approx([2 - 0.1 * 2 * 0.05 * 2, -1 + 0.1 * 2 * 0.05])
 
 
-RATES = {"sgd": 0.02, "rmsprop": 0.02, "adam": 0.05, "adagrad": 0.5, "adadelta": 100.0}  # adadelta finds its own pace, very slowly
+RATES = {
+    "sgd": 0.02,
+    "rmsprop": 0.02,
+    "adam": 0.05,
+    "adagrad": 0.5,
+    "adadelta": 100.0,
+}  # adadelta finds its own pace, very slowly
 
 
 @pytest.mark.parametrize("name", optim.OPTIMISERS)

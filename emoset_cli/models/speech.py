@@ -167,6 +167,12 @@ class SpeechEncoder(nn.Module):
 
     # Training, and computing without it
 
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The transformer's layers, first to last."""
+        stack = self.transformer if self.model_type == "whisper" else self.transformer.encoder
+        return list(stack.layers)  # type: ignore[union-attr]
+
     def to_precision(self, precision: str) -> Self:
         """Only to compute with, not to train: "fp32" or "bf16"."""
         for module in list(self.transformer.modules()):

@@ -98,7 +98,7 @@ class Pretrained:
 def from_description(described: dict[str, Any]) -> Pretrained:
     """The encoder that `Pretrained.described` tells of, with random weights: those of a run are loaded into it."""
     config = _configured(described["model_type"], described["config"], described["name"])
-    with _quiet(False):
+    with quiet(False):
         network = _of_model(_model_class(config)(config), described["model_type"])
     return Pretrained(
         described["name"], described["model_type"], described["normalise"], config, network.eval().float()
@@ -164,7 +164,7 @@ def _of_hub(name: str, progress: bool) -> Path:
             raise EmosetError(f"there is no folder {name!r}", "check the path given as --model") from None
         except (OSError, HfHubHTTPError):
             pass  # not in the cache: to be fetched
-        with _quiet(progress):
+        with quiet(progress):
             folder = fetched([_CONFIG, *_INPUT, "model*.safetensors", "model.safetensors.index.json"])
             if not _complete(folder):
                 folder = fetched([_CONFIG, *_INPUT, "pytorch_model*.bin", "pytorch_model.bin.index.json"])
@@ -202,7 +202,7 @@ def _configured(model_type: str, told: dict[str, Any], name: str) -> Any:
 
     kind = CONFIG_MAPPING[model_type]
     try:
-        with _quiet(False):
+        with quiet(False):
             config = kind.from_dict({key: value for key, value in told.items() if key != "auto_map"})
             for key, value in _STILL.items():
                 if hasattr(config, key):
@@ -256,7 +256,7 @@ def _network(folder: Path, name: str, model_type: str, config: Any) -> nn.Module
         "attn_implementation": config._attn_implementation,
     }  # fmt: skip
     try:
-        with _quiet(False):
+        with quiet(False):
             model, told = _model_class(config).from_pretrained(folder, **options)
     except Exception as error:  # safetensors, zip, pickle and transformers each have many ways to say it
         raise EmosetError(
@@ -277,7 +277,7 @@ def _network(folder: Path, name: str, model_type: str, config: Any) -> nn.Module
 
 
 @contextmanager
-def _quiet(progress: bool) -> Iterator[None]:
+def quiet(progress: bool) -> Iterator[None]:
     """Keep transformers and the hub from talking, but for bars while something is fetched."""
     logging: Any = import_module("transformers.utils.logging")
     hub: Any = import_module("huggingface_hub.utils")

@@ -7,7 +7,6 @@ from torch import nn
 
 from emoset_cli.errors import EmosetError
 from emoset_cli.models.layers.logmel import SAMPLE_RATE
-from emoset_cli.models.layers.masking import negatives, span_mask
 from emoset_cli.models.layers.per_corpus import PerCorpus
 from emoset_cli.models.layers.wccn import DeepWCCN
 
@@ -50,7 +49,7 @@ def build(
         "End-to-end transfer learning for speaker-independent cross-language speech emotion recognition", sections 3
         and 4.5.
     """
-    from emoset_cli.models.speech_load import read_pretraining
+    from emoset_cli.models.pretraining import read_masked
 
     assert not adapters, "wccn has no adapters"
     if front:
@@ -58,19 +57,17 @@ def build(
     for name, value in (("dropout", dropout), ("w2v-weight", w2v_weight)):
         if value < 0 or (name == "dropout" and value >= 1):
             raise EmosetError(f"--{name} is {value:g}", "give a number from 0 on (a dropout below 1)")
-    model = read_pretraining(encoder)
-    if checkpointing:
-        model.gradient_checkpointing_enable()
+    model = read_masked(encoder, w2v_weight > 0, checkpointing)
     return XlsrWccn(labels, model, width, dropout, alpha if wccn else None, w2v_weight, window_s)
 
 
 class XlsrWccn(nn.Module):
     """Waveform of 2 s, encoder, mean and standard deviation over time, dense, Deep-WCCN, layer norm, linear.
 
-    In training the encoder hears masked frames, as wav2vec 2.0 does, and the answer is a pair: logits, and its
-    own loss (contrastive + 0.1 diversity, summed over the masked frames of the batch, as transformers reckons it)
-    times ``w2v_weight``. Masks are those of wav2vec 2.0's pre-training; the paper does not say otherwise. Whether the
-    classifier hears the same masked frames is not told either: here it does, one pass serves both losses.
+    In training the encoder hears masked frames, as wav2vec 2.0 does, and the answer is a pair: logits, and its own loss
+    (`emoset_cli.models.pretraining.MaskedEncoder`) times ``w2v_weight``. Masks are those of wav2vec 2.0's
+    pre-training; the paper does not say otherwise. Whether the classifier hears the same masked frames is not told
+    either: here it does, one pass serves both losses.
 
     Shape:
         waves: ``(batch, samples)``, int16 or float32, zero-padded; lengths: ``(batch,)``; truth: ``(batch,)``
@@ -85,14 +82,14 @@ class XlsrWccn(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         self.encoder, self.w2v_weight, self.samples = encoder, w2v_weight, round(window_s * SAMPLE_RATE)
-        self.hidden = nn.Linear(2 * encoder.config.hidden_size, width)
+        self.hidden = nn.Linear(2 * encoder.width, width)
         self.dropout = nn.Dropout(dropout)
         sizes = iter([len(own) for own in labels.values()])
         self.heads = PerCorpus("head", labels, lambda: Classifier(width, next(sizes), alpha))
 
     def embed(self, waves: torch.Tensor, lengths: torch.Tensor, corpus: str) -> torch.Tensor:
         """The embedding before Deep-WCCN, ``(batch, width)``, float32."""
-        return self._pooled(self.encoder.wav2vec2(self._window(waves)).last_hidden_state)
+        return self._pooled(self.encoder(self._window(waves)))
 
     def forward(
         self, waves: torch.Tensor, lengths: torch.Tensor, corpus: str, truth: torch.Tensor | None = None
@@ -101,8 +98,8 @@ class XlsrWccn(nn.Module):
         head = self.heads.pick(corpus)
         if not self.training or truth is None:
             return head(self.embed(waves, lengths, corpus), None)
-        states, loss = self._masked(self._window(waves))
-        return head(self._pooled(states), truth), loss
+        states, loss = self.encoder.with_loss(self._window(waves))
+        return head(self._pooled(states), truth), self.w2v_weight * loss
 
     def _window(self, waves: torch.Tensor) -> torch.Tensor:
         """Every waveform with as many samples, zero mean and unit variance, float32."""
@@ -118,19 +115,6 @@ class XlsrWccn(nn.Module):
         with torch.autocast(states.device.type, enabled=False):
             embedded: torch.Tensor = self.dropout(self.hidden(torch.cat([states.mean(1), spread], 1)).relu())
         return embedded
-
-    def _masked(self, waves: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Hidden states of masked input, and the encoder's own loss times its weight."""
-        frames = int(self.encoder._get_feat_extract_output_lengths(waves.shape[1]))
-        mask = span_mask(len(waves), frames)
-        if not self.w2v_weight or not mask.any():
-            return self.encoder.wav2vec2(waves).last_hidden_state, waves.new_zeros(())
-        others = negatives(mask, self.encoder.config.num_negatives)
-        answer = self.encoder(
-            waves, mask_time_indices=mask.to(waves.device), sampled_negative_indices=others.to(waves.device),
-            output_hidden_states=True,
-        )  # fmt: skip
-        return answer.hidden_states[-1], self.w2v_weight * answer.loss.float()
 
 
 class Classifier(nn.Module):
