@@ -44,6 +44,7 @@ MAY_IMPORT = {
         "errors", "files", "problems", "corpora", "levels", "audio", "store", "checks", "segments", "manifest",
     },
     "feature_store": {"errors", "files", "parallel", "features", "store", "prepare"},
+    "frame_store": {"errors", "files", "parallel", "features", "store", "prepare", "feature_store"},
     # what the tables of prepared corpora make
     "balance": set(),
     "partition": {"errors", "files"},
