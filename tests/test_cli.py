@@ -325,7 +325,7 @@ WRITERS = {
     "train": "train svm -t demo-cora -d {w} --seed 3",
     "train a network": "train cnn -t demo-cora --preset quick -e 1 -p 1 -nm 16 -w 1 -nf 2 -N 1 -d {w} -q",
     "train, folds": "train forest -t demo-cora -d {w} --partition folds:3 --workers 1",
-    "search": "search {w}/plan.yaml -t demo-cora -d {w}",
+    "search": "search svm-features -t demo-cora -d {w}",
     "evaluate": "evaluate demo-cora_svm-egemaps-v02_standard_ -d {w}",
     "compare": "compare demo-cora_svm-egemaps-v02_standard_ demo-cora_forest-egemaps-v02_standard_ -d {w}",
 }
