@@ -155,18 +155,19 @@ def _answer_plan(plan: Any, as_json: bool) -> None:
     from emoset_cli.search.space import grid_point, options_at, told
 
     fixed = shlex.join(search_options.command_line(plan.train, plan.options, ["CORPORA"]))
-    note = f"{plan.trials} trials ({plan.sampler}), with {fixed}"
+    note = f"{plan.trials} trials ({plan.sampler})"
+    base = Table("With", [Column("trained by", "text", "command")], [[fixed]])
     if plan.sampler == "grid":
         points = [options_at(plan.space, grid_point(plan.space, index)) for index in range(plan.trials)]
         heads = [Column("trial", "count", "trial"), *(Column(name, "text", name) for name in plan.searched)]
         rows = [[number, *map(told, point.values())] for number, point in enumerate(points, start=1)]
-        answer({"plan": plan.as_dict(), "trials": points}, [Table("Would be tried", heads, rows, note)], as_json)
+        answer({"plan": plan.as_dict(), "trials": points}, [Table("Would be tried", heads, rows, note), base], as_json)
         return
     heads = [Column("searched", "text", "searched"), Column("from", "text", "from")]
     rows = [
         [one.name, "; ".join(one.labels) or f"{told(one.low)} to {told(one.high)}, {one.how}"] for one in plan.space
     ]
-    answer({"plan": plan.as_dict()}, [Table("Would be searched", heads, rows, note)], as_json)
+    answer({"plan": plan.as_dict()}, [Table("Would be searched", heads, rows, note), base], as_json)
 
 
 def _answer_trials(plan: Any, folder: Path, trials: list[Any], command: Any, as_json: bool) -> None:

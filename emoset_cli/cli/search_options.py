@@ -14,14 +14,8 @@ from emoset_cli.search.space import Command, Knob, Value, told
 
 # What `emoset search` is told itself, or what is of no use in a search.
 _ELSEWHERE = {"task", "workspace", "registry", "workers", "force", "as_json", "quiet", "device", "tensorboard"}
-_SCORED = {
-    "partition",
-    "labels",
-    "subset",
-    "aggregate",
-    "pool",
-    "seed",
-}  # these decide which utterances, or by what luck
+# These decide which utterances are scored, in which labels, or by what luck.
+_SCORED = {"partition", "labels", "subset", "aggregate", "pool", "seed"}
 
 
 def commands() -> list[str]:
