@@ -94,6 +94,14 @@ def test_a_resolved_plan_is_the_same_plan(name, tmp_path):
     assert read(tmp_path / f"{name}.yaml", yaml.safe_dump(plan.as_dict(), sort_keys=False)) == plan
 
 
+def test_the_plan_of_the_page_is_one(tmp_path):
+    page = (Path(__file__).parents[1] / "docs" / "search.md").read_text("utf-8")
+    plan = read(tmp_path / "p.yaml", page.partition("```yaml\n")[2].partition("```")[0])
+    assert plan.searched == ["learning-rate", "dropout", "blocks", "filters", "widen"]
+    table = page.partition("Plans that come with emoset")[2].partition("##")[0]
+    assert all(f"| `{name}` |" in table for name in search_options.shipped())
+
+
 def test_what_a_plan_leaves_out(tmp_path):
     plan = read(tmp_path / "a.yaml", "train: svm\nspace: {normalise: {choice: [train, corpus]}}\n")
     assert (plan.title, plan.options, plan.sampler, plan.trials, plan.seed) == ("", {}, "tpe", 20, 0)
@@ -507,7 +515,7 @@ def test_other_data_are_another_search(emoset, little, tmp_path):
     (tmp_path / "plan.yaml").write_text(GRID.replace("options: {partition: standard}\n", ""), "utf-8")
     first = folder()
     assert folder("-t", CORA) == first
-    (little / "label_spaces.yaml").write_text("mine: {labels: [a, b], map: {anger: a, calm: b}}\n", "utf-8")
+    (little / "label_spaces.yaml").write_text("mine: {map: {a: [anger], b: [calm]}, source: me}\n", "utf-8")
     assert folder() != first
     (little / "label_spaces.yaml").unlink()
     path = little / "corpora" / CORA / "partition.json"
