@@ -32,6 +32,7 @@ Tasks = Annotated[
     typer.Option("--task", "-t", help="corpora, separated by commas or by several -t; all prepared ones by default"),
 ]
 DEFAULT_WORKSPACE = Path("emoset-data")
+Attempt = Callable[[Iterable[Any], Callable[[Any], Any]], tuple[list[Any], bool]]  # as `each`
 
 
 def say(text: str, quiet: bool = False) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from emoset_cli.cli.common import answer, chosen_corpora, each, finish, load_registry, say
+from emoset_cli.cli.common import Attempt, answer, chosen_corpora, each, finish, load_registry, say
 from emoset_cli.cli.deep_options import FRONT, MACHINE, NETWORK, OPTIONS, SETTINGS, of_panel, signature
 from emoset_cli.cli.learn import app as app
 from emoset_cli.cli.learn import partition_of
@@ -18,14 +18,12 @@ def _command(model: str) -> Callable[..., None]:
     """The command that trains one kind of network."""
 
     def train(**given: Any) -> None:
-        settings = of_panel(SETTINGS, given)
-        mode, initial, tune = (settings.pop(name, None) for name in ("mode", "initial_model", "tune"))
-        settings |= {"model": model, "seed": given["seed"], "front": of_panel(FRONT, given)}
-        settings["network"] = _network(model, of_panel(NETWORK, given))
-        names = ("partition", "labels", "subset", "aggregate", "pool", "multi_task", "workspace", "registry")
-        data = _Data(**{name: given[name] for name in names})
-        machine = _Machine(**of_panel(MACHINE, given), **{name: given[name] for name in ("workers", "force", "quiet")})
-        _train(given["task"], mode, initial, tune, settings, data, machine, given["as_json"])
+        from emoset_cli.train.deep.device import is_main
+
+        runs, well = trained(model, given)
+        if runs and is_main():
+            _answer_runs(runs, given["as_json"])
+        finish(well)
 
     train.__signature__ = signature(model)  # type: ignore[attr-defined]
     return train
@@ -33,6 +31,22 @@ def _command(model: str) -> Callable[..., None]:
 
 for _name, _model in MODELS.items():
     app.command(_name, help=_model.help)(_command(_name))
+
+
+def trained(model: str, given: dict[str, Any], attempt: Attempt = each) -> tuple[list[Any], bool]:
+    """Train with the options of a command, by their names; answer the runs and whether all went well.
+
+    ``attempt`` does some work for every corpus: `each` goes on after errors, another may not. With ``tune`` the shared
+    run is the first.
+    """
+    settings = of_panel(SETTINGS, given)
+    mode, initial, tune = (settings.pop(name, None) for name in ("mode", "initial_model", "tune"))
+    settings |= {"model": model, "seed": given["seed"], "front": of_panel(FRONT, given)}
+    settings["network"] = _network(model, of_panel(NETWORK, given))
+    names = ("partition", "labels", "subset", "aggregate", "pool", "multi_task", "workspace", "registry")
+    data = _Data(**{name: given[name] for name in names})
+    machine = _Machine(**of_panel(MACHINE, given), **{name: given[name] for name in ("workers", "force", "quiet")})
+    return _train(given["task"], mode, initial, tune, settings, data, machine, attempt)
 
 
 @dataclass(frozen=True)
@@ -73,8 +87,8 @@ def _network(model: str, given: dict[str, Any]) -> dict[str, Any]:
 
 def _train(
     tasks: list[str] | None, mode: str, initial_model: str | None, tune: str | None, settings: dict[str, Any],
-    data: _Data, machine: _Machine, as_json: bool,
-) -> None:  # fmt: skip
+    data: _Data, machine: _Machine, attempt: Attempt,
+) -> tuple[list[Any], bool]:  # fmt: skip
     from emoset_cli.feature_store import find
     from emoset_cli.models.hardware import choose_precision
     from emoset_cli.train.deep.board import require
@@ -96,18 +110,16 @@ def _train(
         settings["feature"] = find(data.workspace, settings["feature"])
     options = settings_of(model, settings | {"mode": mode, "precision": precision})
     groups = [keys] if together else [[key] for key in keys]
-    planned, well = each(groups, lambda group: _plan(group, data, options, known, initial, machine.quiet))
+    planned, well = attempt(groups, lambda group: _plan(group, data, options, known, initial, machine.quiet))
     runs = _run(planned, machine)
     if tune and runs:
         base = read_initial(data.workspace, runs[0].name)
         alone = _Data(data.partition, "own", "", False, False, False, data.workspace, data.registry)
         after = settings_of(model, settings | {"mode": tune, "precision": precision})
-        tuned, tuned_well = each(keys, lambda key: _plan([key], alone, after, known, base, machine.quiet))
+        tuned, tuned_well = attempt(keys, lambda key: _plan([key], alone, after, known, base, machine.quiet))
         runs += _run(tuned, machine)
         well = well and tuned_well
-    if runs and is_main():
-        _answer_runs(runs, as_json)
-    finish(well)
+    return runs, well
 
 
 def _check_together(data: _Data, keys: list[str], tune: str | None, together: bool) -> None:
