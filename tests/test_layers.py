@@ -63,7 +63,7 @@ MAY_IMPORT = {
         "", "errors", "files", "parallel", "corpora", "labels", "partition", "leaks", "protocols", "aggregate",
         "prepare", "feature_store", "metrics", "runs", "store", "models", "audio",
     },
-    "report": {"", "errors", "files", "explore", "metrics", "stats", "runs"},
+    "report": {"", "errors", "files", "labels", "explore", "metrics", "stats", "runs"},
 }  # fmt: skip
 MAY_IMPORT["cli"] = set(MAY_IMPORT)  # everything
 
