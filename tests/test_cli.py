@@ -20,7 +20,7 @@ ARIA, CORA = "demo-aria", "demo-cora"
 RUN = [sys.executable, "-c", "from emoset_cli.cli.main import main; main()"]
 HEAVY = {
     "torch", "pandas", "sklearn", "opensmile", "numpy", "pyarrow", "soundfile", "soxr", "scipy", "statsmodels",
-    "matplotlib", "joblib", "jinja2", "yaml", "safetensors", "torchaudio", "torchvision", "accelerate",
+    "matplotlib", "joblib", "jinja2", "yaml", "safetensors", "torchaudio", "torchvision", "accelerate", "umap",
 }  # fmt: skip
 
 

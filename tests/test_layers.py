@@ -51,6 +51,7 @@ MAY_IMPORT = {
     "protocols": {"errors", "corpora", "balance", "partition", "leaks"},
     "aggregate": {"errors", "partition"},
     "explore": {"errors", "labels", "levels"},
+    "embed": {"errors"},
     # entries for corpora that the registry does not know, and other tools' files
     "propose": {"errors", "yaml_tree", "corpora", "audio", "tables", "manifest"},
     "exchange": {"errors", "files", "corpora", "audio", "store", "tables", "manifest", "partition", "prepare"},
@@ -75,7 +76,8 @@ ONLY = {
     "soundfile": {"audio", "synth"},
     "soxr": {"audio"},
     "opensmile": {"features"},
-    "sklearn": {"train"},
+    "sklearn": {"train", "embed"},
+    "umap": {"embed"},
     "statsmodels": {"stats"},
     "scipy": {"stats"},
     "matplotlib": {"report"},
@@ -103,7 +105,7 @@ ONLY = {
 # These take long to import: only inside the function that needs them.
 LAZY = {"torch", "pandas", "sklearn", "scipy", "statsmodels", "matplotlib", "opensmile", "soundfile", "soxr", "pyarrow",
         "joblib", "jinja2", "markupsafe", "safetensors", "regex", "openpyxl", "audformat", "torchaudio", "torchvision",
-        "accelerate"}  # fmt: skip
+        "accelerate", "umap"}  # fmt: skip
 # Networks and what trains them are torch through and through: others import these modules inside functions.
 TORCH = ("models/", "train/deep/")
 # Loaded by every `--help`: these may not even import numpy or yaml at the top.

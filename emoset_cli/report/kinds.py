@@ -100,6 +100,7 @@ KINDS = {
     "cut": Kind(lambda value: f"{value['before']:,} → {value['after']:,}", ("before", "after")),
     "points": Kind(_interval(points), _ENDS),
     "ratio": Kind(_interval(lambda value: f"{value:.2f}"), _ENDS),
+    "coefficient": Kind(lambda value: f"{value:.2f}".replace("-", "−")),
     "spread": Kind(lambda value: f"{percent(value['mean'])} ± {percent(value['sd'])}", _SPREAD),
     "pairs": Kind(_pairs, ("mean", "sd", "n")),
     "portion": Kind(lambda value: f"{value['count']:,} ({percent(value['share'])})", ("count", "share")),
