@@ -38,7 +38,7 @@ def probabilities(
 
 @torch.no_grad()
 def embeddings(
-    model: Any, waves: Waves, plans: Iterable[Plan], device: torch.device, precision: str, rows: int
+    model: Any, waves: Source, plans: Iterable[Plan], device: torch.device, precision: str, rows: int
 ) -> np.ndarray:
     """What the head reads of each utterance, float32 ``(rows, width)``; arguments as `probabilities`.
 
