@@ -127,7 +127,7 @@ def _csv(history: list[dict[str, Any]]) -> str:
 
 
 def _predictions(run: Planned, fold: str, shares: np.ndarray, parts: tuple[str, ...]) -> Any:
-    """One row for each utterance of some partitions; columns are the labels of all heads, empty where not of its head."""
+    """One row for each utterance of some partitions; columns are labels of all heads, empty where not of its own."""
     import pandas as pd
 
     task, heads = run.heard.task, run.heard.heads
