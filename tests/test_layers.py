@@ -44,6 +44,7 @@ MAY_IMPORT = {
         "errors", "files", "problems", "corpora", "levels", "audio", "store", "checks", "segments", "manifest",
     },
     "feature_store": {"errors", "files", "parallel", "features", "store", "prepare"},
+    "frame_store": {"errors", "files", "parallel", "features", "store", "prepare", "feature_store"},
     # what the tables of prepared corpora make
     "balance": set(),
     "partition": {"errors", "files"},
@@ -87,6 +88,8 @@ ONLY = {
     "torch": {"models", "features", "train"},
     "torchaudio": {"models"},
     "torchvision": {"models"},
+    "transformers": {"models"},
+    "huggingface_hub": {"models"},
     "accelerate": {"train"},
     "tensorboard": {"train"},
     "yaml": {"yaml_tree", "runs", "exchange", "search"},
@@ -105,7 +108,7 @@ ONLY = {
 # These take long to import: only inside the function that needs them.
 LAZY = {"torch", "pandas", "sklearn", "scipy", "statsmodels", "matplotlib", "opensmile", "soundfile", "soxr", "pyarrow",
         "joblib", "jinja2", "markupsafe", "safetensors", "regex", "openpyxl", "audformat", "torchaudio", "torchvision",
-        "accelerate", "optuna"}  # fmt: skip
+        "accelerate", "transformers", "huggingface_hub", "optuna"}  # fmt: skip
 # Networks and what trains them are torch through and through: others import these modules inside functions.
 TORCH = ("models/", "train/deep/")
 # Loaded by every `--help`: these may not even import numpy or yaml at the top.
