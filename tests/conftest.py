@@ -136,6 +136,20 @@ def small(shared: Path, recordings: dict[str, Path]) -> Path:
     return _once(shared / "small", make)
 
 
+@pytest.fixture(scope="session")
+def crossed(shared: Path, prepared: Path) -> Path:
+    """As `prepared`, with tiny CNNs: demo-aria and demo-cora together, and each of them alone. Never write there."""
+
+    def make(folder: Path) -> None:
+        shutil.copytree(prepared, folder)
+        tiny = ["-nf", "4", "-N", "1", "-nm", "16", "-w", "1.5", "-bs", "16", "--precision", "fp32", "--workers", "1"]
+        common = ["-t", "demo-aria,demo-cora", *tiny, "-p", "1", "-e", "1", "-d", str(folder), "-q"]
+        assert main(["train", "cnn", *common]) == 0
+        assert main(["train", "cnn", "-mt", "--preset", "quick", "--rounds", "2", *common]) == 0
+
+    return _once(shared / "crossed", make)
+
+
 @pytest.fixture
 def workspace(done: Path, tmp_path: Path) -> Path:
     """A copy of `done` to write to."""

@@ -21,7 +21,7 @@ RUN = [sys.executable, "-c", "from emoset_cli.cli.main import main; main()"]
 HEAVY = {
     "torch", "pandas", "sklearn", "opensmile", "numpy", "pyarrow", "soundfile", "soxr", "scipy", "statsmodels",
     "matplotlib", "joblib", "jinja2", "yaml", "safetensors", "torchaudio", "torchvision", "accelerate",
-    "optuna",
+    "optuna", "umap", "transformers", "peft",
 }  # fmt: skip
 
 

@@ -52,6 +52,7 @@ MAY_IMPORT = {
     "protocols": {"errors", "corpora", "balance", "partition", "leaks"},
     "aggregate": {"errors", "partition"},
     "explore": {"errors", "labels", "levels"},
+    "embed": {"errors"},
     # entries for corpora that the registry does not know, and other tools' files
     "propose": {"errors", "yaml_tree", "corpora", "audio", "tables", "manifest"},
     "exchange": {"errors", "files", "corpora", "audio", "store", "tables", "manifest", "partition", "prepare"},
@@ -64,7 +65,7 @@ MAY_IMPORT = {
         "", "errors", "files", "parallel", "corpora", "labels", "partition", "leaks", "protocols", "aggregate",
         "prepare", "feature_store", "metrics", "runs", "store", "models", "audio",
     },
-    "report": {"", "errors", "files", "explore", "metrics", "stats", "runs"},
+    "report": {"", "errors", "files", "labels", "explore", "metrics", "stats", "runs"},
     "search": {"errors", "files", "yaml_tree", "yaml_schema", "runs"},
 }  # fmt: skip
 MAY_IMPORT["cli"] = set(MAY_IMPORT)  # everything
@@ -77,7 +78,8 @@ ONLY = {
     "soundfile": {"audio", "synth"},
     "soxr": {"audio"},
     "opensmile": {"features"},
-    "sklearn": {"train"},
+    "sklearn": {"train", "embed"},
+    "umap": {"embed"},
     "statsmodels": {"stats"},
     "scipy": {"stats"},
     "matplotlib": {"report"},
@@ -108,7 +110,7 @@ ONLY = {
 # These take long to import: only inside the function that needs them.
 LAZY = {"torch", "pandas", "sklearn", "scipy", "statsmodels", "matplotlib", "opensmile", "soundfile", "soxr", "pyarrow",
         "joblib", "jinja2", "markupsafe", "safetensors", "regex", "openpyxl", "audformat", "torchaudio", "torchvision",
-        "accelerate", "transformers", "huggingface_hub", "optuna"}  # fmt: skip
+        "accelerate", "optuna", "transformers", "huggingface_hub", "umap", "peft"}  # fmt: skip
 # Networks and what trains them are torch through and through: others import these modules inside functions.
 TORCH = ("models/", "train/deep/")
 # Loaded by every `--help`: these may not even import numpy or yaml at the top.

@@ -31,6 +31,7 @@ Tasks = Annotated[
     list[str] | None,
     typer.Option("--task", "-t", help="corpora, separated by commas or by several -t; all prepared ones by default"),
 ]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda; auto takes a GPU where there is one")]
 DEFAULT_WORKSPACE = Path("emoset-data")
 Attempt = Callable[[Iterable[Any], Callable[[Any], Any]], tuple[list[Any], bool]]  # as `each`
 
@@ -133,13 +134,18 @@ def load_registry(registry: Path | None, workspace: Path) -> Any:
     return load_corpora(registry or (own if own.is_file() else None))
 
 
+def list_of(words: Iterable[str] | None) -> list[str]:
+    """Words separated by commas or given one by one, each once and in order."""
+    return list(dict.fromkeys(part for word in words or [] for part in word.split(",")))
+
+
 def chosen_corpora(tasks: list[str] | None, workspace: Path) -> list[str]:
     """The corpora that ``-t`` names, each once and prepared; all prepared ones without it."""
     from emoset_cli.errors import unknown
     from emoset_cli.prepare import prepared_corpora
 
     prepared = prepared_corpora(workspace)
-    keys = list(dict.fromkeys(key for task in tasks or [] for key in task.split(","))) if tasks else prepared
+    keys = list_of(tasks) or prepared
     if not prepared:
         raise EmosetError(f"{workspace} holds no prepared corpus", "emoset prepare CORPUS=FOLDER")
     for key in keys:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from emoset_cli.cli.common import DEFAULT_WORKSPACE, Json, Quiet, Workspace, answer, each, finish, say
+from emoset_cli.cli.common import DEFAULT_WORKSPACE, Device, Json, Quiet, Workspace, answer, each, finish, list_of, say
 from emoset_cli.errors import EmosetError
 
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="folder of the report; below the workspace by default")]
@@ -13,6 +13,16 @@ Out = Annotated[Path | None, typer.Option("--out", "-o", help="folder of the rep
 
 def evaluate(
     names: Annotated[list[str] | None, typer.Argument(metavar="RUN", help="runs; all by default")] = None,
+    cross: Annotated[
+        bool, typer.Option("--cross", help="test utterances of each corpus through the heads of the others instead")
+    ] = False,
+    on: Annotated[
+        list[str] | None, typer.Option("--on", help="with --cross: further corpora, which no network was trained on")
+    ] = None,
+    space: Annotated[
+        str | None, typer.Option("--space", help="with --cross: label space to score in; three-class by default")
+    ] = None,
+    device: Device = "auto",
     out: Out = None,
     workspace: Workspace = DEFAULT_WORKSPACE,
     as_json: Json = False,
@@ -23,8 +33,17 @@ def evaluate(
     A run is named by its folder or an unambiguous part of its name. A network's scores are those of its best devel
     epoch; RUN:final are those of its last. Both stand side by side in a table of their own.
 
+    With --cross networks predict other corpora, in a label space and on common labels; runs of one corpus each count
+    together. What was predicted is kept in the run folders.
+
     Example: emoset evaluate emodb_svm
     """
+    from emoset_cli.cli.crossing import cross_evaluate
+
+    if cross:
+        cross_evaluate(workspace, names, list_of(on), space or "three-class", device, out, as_json, quiet)
+        return
+    _refuse_without_cross(on, space, device)
     from emoset_cli import runs
     from emoset_cli.report.epochs import epoch_scores, epochs_table
     from emoset_cli.report.scores import score_runs
@@ -44,6 +63,12 @@ def evaluate(
     tables = [results_table(scores), *([epochs_table(epochs)] if epochs else [])]
     answer({"report": str(page), "scores": scores, "epochs": epochs}, tables, as_json)
     finish(well)
+
+
+def _refuse_without_cross(on: list[str] | None, space: str | None, device: str) -> None:
+    given = [name for name, value in (("--on", on), ("--space", space), ("--device", device != "auto")) if value]
+    if given:
+        raise EmosetError(f"{given[0]} is about corpora through other heads", "add --cross, or leave it out")
 
 
 def compare(

@@ -139,5 +139,5 @@ class StoredFrames(nn.Module):
         x = frames.float()
         if self.importance is not None:
             weights = self.importance.softmax(0)
-            x = torch.einsum("bfkw,k->bfw", x.unflatten(2, (self.kept, self.width)), weights)
+            x = torch.einsum("bfkw,k->bfw", x.view(*x.shape[:2], self.kept, self.width), weights)
         return x, lengths

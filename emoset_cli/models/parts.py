@@ -75,10 +75,10 @@ def freeze(model: nn.Module, mode: str, corpora: Iterable[str], fresh: bool = Fa
     """
     if mode not in TRAINED:
         raise unknown("training mode", mode, TRAINED)
-    trained, wanted, whose, brought = TRAINED[mode], set(corpora), roles(model), _pretrained(model)
+    trained, wanted, whose, known = TRAINED[mode], set(corpora), roles(model), brought(model)
     for name, parameter in model.named_parameters():
         role, corpus = whose[name]
-        new = fresh and role == "shared" and name not in brought
+        new = fresh and role == "shared" and name not in known
         parameter.requires_grad_(trained is None or new or (role in trained and corpus in wanted))
     for part in model.modules():
         frozen = getattr(part, "always_frozen", False)
@@ -86,7 +86,7 @@ def freeze(model: nn.Module, mode: str, corpora: Iterable[str], fresh: bool = Fa
             weight.requires_grad_(False)
 
 
-def _pretrained(model: nn.Module) -> set[str]:
+def brought(model: nn.Module) -> set[str]:
     """Names of the parameters and buffers in modules that bring weights of their own, adapters left out."""
     whose = roles(model)
     starts = tuple(f"{name}." for name, part in model.named_modules() if getattr(part, "pretrained", False))
@@ -97,10 +97,9 @@ def kept(model: nn.Module) -> set[str]:
     """Names in ``model.state_dict()`` of all that a run keeps: the frozen weights that an encoder brought are not."""
     frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
     buffers = {name for name, _ in model.named_buffers()}
-    brought = _pretrained(model)
-    trained = any(name not in frozen and name not in buffers for name in brought)
-    left = brought & (frozen if trained else frozen | buffers)
-    return set(model.state_dict()) - left
+    own = brought(model)
+    trained = any(name not in frozen and name not in buffers for name in own)
+    return set(model.state_dict()) - (own & (frozen if trained else frozen | buffers))
 
 
 def train_mode(model: nn.Module) -> None:

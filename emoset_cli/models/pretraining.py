@@ -85,8 +85,9 @@ def read_masked(name: str, heads: bool, checkpointing: bool) -> PlainEncoder:
         mend = "name a wav2vec 2.0 model as it was pre-trained, or give --w2v-weight 0"
         if read.model_type != _HEADED:
             raise EmosetError(f"{name} is a {read.model_type}, whose own loss is not wav2vec 2.0's", mend)
+        load: Any = Wav2Vec2ForPreTraining.from_pretrained
         with quiet(False):
-            network, told = Wav2Vec2ForPreTraining.from_pretrained(
+            network, told = load(
                 name, config=read.config, dtype=torch.float32, local_files_only=True, weights_only=True,
                 output_loading_info=True,
             )  # fmt: skip

@@ -82,6 +82,11 @@ def _seeds(value: dict[str, Any]) -> str:
     return main + mark + bracket + ends
 
 
+def _pairs(value: dict[str, Any]) -> str:
+    """``50.8 (11.6)``, mean and standard deviation over pairs of corpora; of a single pair ``50.8``."""
+    return percent(value["mean"]) + (f" ({percent(value['sd'])})" if value["sd"] is not None else "")
+
+
 _ENDS = ("value", "low", "high")
 _SPREAD = ("mean", "sd")
 _PAIR = ("a", "b")
@@ -95,7 +100,10 @@ KINDS = {
     "cut": Kind(lambda value: f"{value['before']:,} → {value['after']:,}", ("before", "after")),
     "points": Kind(_interval(points), _ENDS),
     "ratio": Kind(_interval(lambda value: f"{value:.2f}"), _ENDS),
+    "coefficient": Kind(lambda value: f"{value:.2f}".replace("-", "−")),
     "spread": Kind(lambda value: f"{percent(value['mean'])} ± {percent(value['sd'])}", _SPREAD),
+    "pairs": Kind(_pairs, ("mean", "sd", "n")),
+    "portion": Kind(lambda value: f"{value['count']:,} ({percent(value['share'])})", ("count", "share")),
     "seconds": Kind(lambda value: f"{value['mean']:.2f} ± {value['sd']:.2f}", _SPREAD),
     "hours": Kind(lambda value: f"{value:.2f}"),
     "duration": Kind(lambda value: f"{value:.2f}"),

@@ -18,14 +18,16 @@ def confusion_plot(confusion: dict[str, Any], title: str) -> str:
     """A confusion matrix: rows are truths, shade is the share of the row; hits blue, errors vermilion.
 
     Each cell holds percent of its row and, where there is room, the count. The last column of the counts,
-    predictions outside the corpus's labels, is drawn only if there are any.
+    predictions outside the corpus's labels, is drawn only if there are any. With ``columns`` the predictions are in
+    the labels of another corpus; a hit is then the same word.
 
     Args:
-        confusion: ``labels`` and ``counts``, ``(labels, labels + 1)``
+        confusion: ``labels`` and ``counts``, ``(labels, labels + 1)``; or ``columns`` too and ``(labels, columns)``
         title: read by screen readers; not drawn
     """
     labels, counts = confusion["labels"], confusion["counts"]
-    columns = [*labels, "other"] if any(row[-1] for row in counts) else list(labels)
+    others = ["other"] if "columns" not in confusion and any(row[-1] for row in counts) else []
+    columns = [*confusion.get("columns", labels), *others]
     size = 60 if len(columns) <= 8 else 46 if len(columns) <= 13 else 36
     left = _room(labels) + 58
     slant = _room(columns) > size - 6
@@ -42,7 +44,7 @@ def confusion_plot(confusion: dict[str, Any], title: str) -> str:
         for column, count in enumerate(numbers[: len(columns)]):
             x, share = left + size * column, count / total if total else 0.0
             tip = f"{label} → {columns[column]}: {count} of {total} ({100 * share:.1f} %)"
-            parts.append(_tip(tip, _cell(x, y, size, count, share, row == column)))
+            parts.append(_tip(tip, _cell(x, y, size, count, share, label == columns[column])))
     width = left + size * len(columns) + (_room(columns[-1:]) * 0.72 if slant else 4)
     return _svg(width, top + size * len(labels) + 4, title, parts)
 

@@ -64,11 +64,11 @@ def score_run(run: Run) -> dict[str, Any]:
 
 def _score_corpus(rows: Any, labels: list[str]) -> dict[str, Any]:
     parts = {name: rows[rows["partition"] == name] for name in PARTITIONS}
-    return {name: _score_partition(part, labels, name) for name, part in parts.items() if len(part)}
+    return {name: score_rows(part, labels, name) for name, part in parts.items() if len(part)}
 
 
-def _score_partition(rows: Any, labels: list[str], partition: str) -> dict[str, Any]:
-    """Scores of the rows of one corpus and partition."""
+def score_rows(rows: Any, labels: list[str], partition: str) -> dict[str, Any]:
+    """Scores of the rows of one corpus and partition, which have a column ``correct`` of 0.0 and 1.0."""
     folds = dict(sorted(((str(fold), part) for fold, part in rows.groupby("fold")), key=lambda item: natural(item[0])))
     how = _how(rows, partition, len(folds))
     parts = list(folds.values()) if how == MEAN else [rows]

@@ -65,7 +65,8 @@ class MeanState(nn.Module):
         y = self.inputs(x)
         y = self.layers(y + positions(y.shape[1], y.shape[2], y.device), src_key_padding_mask=padding)
         y = y.float().masked_fill(padding.unsqueeze(-1), 0.0)
-        return y.sum(1) / own.unsqueeze(1)
+        mean: torch.Tensor = y.sum(1) / own.unsqueeze(1)
+        return mean
 
 
 def positions(frames: int, width: int, device: torch.device) -> torch.Tensor:

@@ -1,15 +1,18 @@
 """The initial model of a transfer (``-im``): which weights go where, and whether it has heard what will be tested."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from emoset_cli import runs
 from emoset_cli.errors import EmosetError
-from emoset_cli.files import digest, read_json
+from emoset_cli.files import digest
 from emoset_cli.models.parts import roles
+from emoset_cli.train.deep.use import network_of, weights_file
 
 SEEN = "seen.csv"
 
@@ -49,29 +52,42 @@ def read_initial(workspace: Path, name: str) -> Initial:
         EmosetError: if it is no run of a network, or one of several folds
     """
     run = runs.find_run(workspace, name)
-    made = read_json(run.folder / "model.json")
-    if "network" not in made:
-        raise EmosetError(
-            f"{run.name} holds no network: nothing can be transferred from a {made.get('model')}",
-            "name a run of emoset train cnn, vgg16, rnn or cnn-rnn",
-        )
+    made = network_of(run)
     if len(made["folds"]) > 1:
         raise EmosetError(
             f"{run.name} has {len(made['folds'])} folds, and each a network of its own",
             "train the initial model with a partition of one fold, for example --partition speakers",
         )
-    last = "final" if run.name.endswith(":final") else "best"
-    file = run.folder / next(iter(made["folds"].values()))[last]
-    if not file.is_file():
-        raise EmosetError(f"{file} is missing", "train the initial model again with --force")
-    return Initial(run.name, file, run.config, made)
+    return Initial(run.name, weights_file(run, made, next(iter(made["folds"]))), run.config, made)
 
 
-def heard(initial: Initial) -> Any:
-    """Every utterance and speaker the initial model, or what it started from, has learnt from or was chosen on."""
+def heard(folder: Path) -> Any:
+    """Every utterance and speaker the network of a run, or what it started from, has learnt from or was chosen on.
+
+    Raises:
+        EmosetError: if the run's folder does not hold that table
+    """
     import pandas as pd
 
-    return pd.read_csv(initial.file.parent / SEEN, dtype=str, keep_default_na=False)
+    if not (folder / SEEN).is_file():
+        raise EmosetError(f"{folder / SEEN} is missing", "train the run again with --force")
+    return pd.read_csv(folder / SEEN, dtype=str, keep_default_na=False)
+
+
+def known_to(folder: Path, corpora: Iterable[str], utterances: Iterable[str], speakers: Iterable[str]) -> np.ndarray:
+    """Whether the network of a run knows each utterance, and its speaker; bool ``(2, utterances)``.
+
+    Args:
+        folder: of the run
+        corpora: corpus of each utterance
+        utterances: ids there
+        speakers: of each utterance; an unknown one ("") is not recognised
+    """
+    seen = heard(folder)
+    names = set(seen["utterance"])
+    voices = {pair for pair in zip(seen["corpus"], seen["speaker"], strict=True) if pair[1]}
+    by_name = [name in names for name in utterances]
+    return np.array([by_name, [pair in voices for pair in zip(corpora, speakers, strict=True)]], bool)
 
 
 def refuse_heard(initial: Initial, utterances: Any, tested: Any) -> None:
@@ -85,13 +101,10 @@ def refuse_heard(initial: Initial, utterances: Any, tested: Any) -> None:
     Raises:
         EmosetError: naming the first of them
     """
-    known = heard(initial)
     rows = utterances[tested]
-    names = set(known["utterance"])
-    voices = {pair for pair in zip(known["corpus"], known["speaker"], strict=True) if pair[1]}
-    twice = [name for name in rows["id"] if name in names]
-    pairs = list(zip(rows["store"], rows["speaker"], strict=True))
-    spoken = sorted({f"{corpus}/{speaker}" for corpus, speaker in pairs if (corpus, speaker) in voices})
+    by_name, by_voice = known_to(initial.file.parent, rows["store"], rows["id"], rows["speaker"])
+    twice = rows["id"][by_name].tolist()
+    spoken = sorted(set((rows["store"] + "/" + rows["speaker"])[by_voice]))
     if twice or spoken:
         what = f"{len(twice)} test utterances" if twice else f"{len(spoken)} test speakers"
         first = twice[0] if twice else spoken[0]

@@ -259,5 +259,5 @@ def seen(planned: Planned) -> Any:
     used = np.isin(task.partition.table.to_numpy(), ["train", "devel"]).any(axis=1)
     rows = task.utterances[used]
     own = pd.DataFrame({"corpus": rows["store"], "utterance": rows["id"], "speaker": rows["speaker"]})
-    tables = [own, heard(planned.initial)] if planned.initial else [own]
+    tables = [own, heard(planned.initial.file.parent)] if planned.initial else [own]
     return pd.concat(tables, ignore_index=True).drop_duplicates().sort_values(["corpus", "utterance"])

@@ -34,3 +34,20 @@ def probabilities(
         found[batch.rows] = 0.0
         found[batch.rows, : shares.shape[1]] = shares
     return found
+
+
+@torch.no_grad()
+def embeddings(
+    model: Any, waves: Source, plans: Iterable[Plan], device: torch.device, precision: str, rows: int
+) -> np.ndarray:
+    """What the head reads of each utterance, float32 ``(rows, width)``; arguments as `probabilities`.
+
+    Every row must be in a plan.
+    """
+    model.eval()
+    found: dict[int, np.ndarray] = {}
+    for batch in waves.ahead(plans):
+        with computing(device, precision):
+            values = model.embed(batch.waves.to(device), batch.lengths.to(device), batch.head)
+        found |= dict(zip(batch.rows.tolist(), values.float().cpu().numpy(), strict=True))
+    return np.stack([found[row] for row in range(rows)])

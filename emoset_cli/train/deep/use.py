@@ -1,0 +1,152 @@
+"""A finished network in use: probabilities through any of its heads, and embeddings, of any prepared utterances."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from emoset_cli.errors import EmosetError, unknown
+from emoset_cli.files import digest, read_json
+from emoset_cli.models import MODELS, parts
+from emoset_cli.models.hardware import choose_device
+from emoset_cli.runs import Run
+from emoset_cli.train.deep import checkpoint, predict
+from emoset_cli.train.deep.batches import Plan, Source, open_source, to_predict
+
+
+@dataclass(frozen=True)
+class Network:
+    """The network of one fold of a run, with the weights of its best or its final epoch.
+
+    ``made`` is the run's ``model.json``: what the network is built from and how utterances are read for it. ``weights``
+    is the hash of its file of weights.
+    """
+
+    run: str
+    fold: str
+    model: Any
+    made: dict[str, Any]
+    weights: str
+    device: torch.device
+
+    def labels(self, head: str) -> list[str]:
+        """The labels of a head, in the order of its probabilities.
+
+        Raises:
+            EmosetError: if there is no such head
+        """
+        if head not in self.made["heads"]:
+            raise unknown(f"head of {self.run}", head, self.made["heads"])
+        return list(self.made["heads"][head])
+
+
+def network_of(run: Run) -> dict[str, Any]:
+    """What the network of a run is built from (``model.json``).
+
+    Raises:
+        EmosetError: if the run is of a baseline
+    """
+    made: dict[str, Any] = read_json(run.folder / "model.json")
+    if "network" not in made:
+        raise EmosetError(
+            f"{run.name} holds no network, it is of a {made.get('model')}",
+            f"name a run of emoset train {', '.join(MODELS)}",
+        )
+    return made
+
+
+def weights_file(run: Run, made: dict[str, Any], fold: str) -> Path:
+    """The weights of a fold, of the best or the final epoch as the run was asked for.
+
+    Raises:
+        EmosetError: if there is no such fold or no such file
+    """
+    if fold not in made["folds"]:
+        raise unknown(f"fold of {run.name}", fold, made["folds"])
+    file = run.folder / str(made["folds"][fold]["final" if run.final else "best"])
+    if not file.is_file():
+        raise EmosetError(f"{file} is missing", "train the run again with --force")
+    return file
+
+
+def open_network(run: Run, fold: str = "1", device: str = "auto") -> Network:
+    """The network of a fold as it was trained, ready to predict.
+
+    Args:
+        run: of a network; ``RUN:final`` for its last epoch
+        fold: one of the run's
+        device: auto, cpu or cuda
+
+    Raises:
+        EmosetError: if the run is of a baseline, there is no such fold, or its weights are missing or damaged
+    """
+    made = network_of(run)
+    file = weights_file(run, made, fold)
+    found = checkpoint.load(file)
+    options = {**made["network"], "front": dict(made["front"])}
+    model = MODELS[made["model"]].load().build(made["heads"], adapters=made["adapters"], **options)
+    _check_encoder(run, made)
+    wanted = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    shapes = {name: tensor.shape for name, tensor in found[0].items()} if found else {}
+    brought = parts.brought(model)  # by an encoder: a run keeps of it what it has trained
+    if not shapes or {name: shapes.get(name, wanted[name] if name in brought else None) for name in wanted} != wanted:
+        raise EmosetError(f"{file} is damaged: it does not hold this network", "train the run again with --force")
+    model.load_state_dict(found[0] if found else {}, strict=False)
+    where = torch.device(choose_device(device))
+    model = model.to(where, memory_format=torch.channels_last).eval()
+    return Network(run.name, fold, model, made, digest(file.read_bytes()), where)
+
+
+def _check_encoder(run: Run, made: dict[str, Any]) -> None:
+    """Refuse another encoder than the one the run was trained with.
+
+    Raises:
+        EmosetError: if it is another one, or not there any more
+    """
+    if "encoder" not in run.config:
+        return
+    from emoset_cli.models.speech_load import read_encoder
+
+    name = made["network"].get(MODELS[made["model"]].brings, "")
+    if name and read_encoder(name).digest != run.config["encoder"]:
+        raise EmosetError(f"{name} is not the encoder that {run.name} was trained with", "put the old one there again")
+
+
+def probabilities(network: Network, workspace: Path, utterances: Any, head: str) -> np.ndarray:
+    """Probabilities of the labels of a head, float32 ``(utterances, labels)``, whatever corpus the utterances are of.
+
+    An utterance goes the whole path of the head: its adapters, norms and attention, too. It is evaluated as in the
+    training, in the same precision and window.
+
+    Args:
+        network: of `open_network`
+        workspace: in which the utterances are prepared
+        utterances: rows of utterance tables (`emoset_cli.prepare.read_utterances`), of one or several corpora
+        head: one of the network's
+
+    Raises:
+        EmosetError: if there is no such head, or the stored audio was damaged
+    """
+    wide = len(network.labels(head))
+    read, plans = _read(network, workspace, utterances, head)
+    return predict.probabilities(
+        network.model, read, plans, network.device, network.made["precision"], wide, len(utterances)
+    )
+
+
+def embeddings(network: Network, workspace: Path, utterances: Any, head: str) -> np.ndarray:
+    """What a head reads of each utterance, float32 ``(utterances, width)``; all else as `probabilities`."""
+    network.labels(head)
+    read, plans = _read(network, workspace, utterances, head)
+    return predict.embeddings(network.model, read, plans, network.device, network.made["precision"], len(utterances))
+
+
+def _read(network: Network, workspace: Path, utterances: Any, head: str) -> tuple[Source, list[Plan]]:
+    """The reader of the utterances, and the batches of all of them."""
+    made = network.made
+    rows = utterances.assign(store=utterances["corpus"], id=utterances["utterance"])
+    source = open_source(workspace, rows, made.get("feature", ""))
+    window = round(made["window_s"] * source.rate) if made["eval_window"] == "crop" else None
+    return source, to_predict(head, np.arange(len(rows)), source.lengths, window, source.rate)
