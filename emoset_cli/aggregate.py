@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from emoset_cli.errors import EmosetError
-from emoset_cli.partition import PARTITIONS, Partition
+from emoset_cli.partition import PARTITIONS, WITHIN, Partition
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def _draw(rows: Any, fold: str) -> tuple[np.ndarray, list[Cut]]:
     usable = rows[rows["label"].notna() & (rows["part"] != "")].sort_values("rank")
     kept = np.zeros(len(rows), bool)
     cuts = []
-    order = {part: index for index, part in enumerate(PARTITIONS)}
+    order = {part: index for index, part in enumerate((*PARTITIONS, WITHIN))}
     for (corpus, part), group in sorted(usable.groupby(["corpus", "part"]), key=lambda g: (g[0][0], order[g[0][1]])):
         before = group["label"].value_counts()
         size = int(before.min()) if len(before) > 1 else 0

@@ -139,7 +139,7 @@ def _crossing(partition: Partition, table: Any, codes: np.ndarray, what: str) ->
     first = ""
     names = table["utterance"].to_numpy()
     for fold in partition.folds if len(ends) > 1 else []:
-        where = partition.table[fold].to_numpy()
+        where = partition.taught_or_tested(fold)
         bits = np.zeros(len(ends) - 1, int)
         for bit, part in enumerate(PARTITIONS):
             here = codes[where == part]
@@ -182,7 +182,7 @@ def _where(partition: Partition, table: Any, pair: tuple[str, str], speaker: str
     """The first fold that divides the speaker of both corpora, and into what; None for all speakers of both."""
     mine = np.ones(len(table), bool) if speaker is None else (table["speaker"] == speaker).to_numpy()
     for fold in partition.folds:
-        where = partition.table[fold].to_numpy()
+        where = partition.taught_or_tested(fold)
         a, b = (set(where[mine & (table["corpus"] == key).to_numpy()]) - {""} for key in pair)
         if a and b and len(a | b) > 1:
             told = [f"{key} ({', '.join(sorted(parts))})" for key, parts in zip(pair, (a, b), strict=True)]

@@ -8,6 +8,7 @@ from emoset_cli.errors import EmosetError
 from emoset_cli.files import digest, write_text
 
 PARTITIONS = ("train", "devel", "test")
+WITHIN = "within"  # a second test of a fold that leaves a language out: the test speakers of the training languages
 
 
 @dataclass(frozen=True)
@@ -15,8 +16,9 @@ class Partition:
     """Who is in which partition of which fold.
 
     ``table`` is a DataFrame indexed by utterance with one column of "train", "devel", "test" or "" (not used) for
-    each fold. What a reader of the results must know: ``notes`` say how it was made where that is not plain, ``gaps``
-    which labels a partition lacks, ``leaks`` what lies in two of its partitions (see `emoset_cli.leaks`).
+    each fold; one that leaves a language out holds "within" too. What a reader of the results must know: ``notes`` say
+    how it was made where that is not plain, ``gaps`` which labels a partition lacks, ``leaks`` what lies in two of its
+    partitions (see `emoset_cli.leaks`).
     """
 
     name: str
@@ -43,6 +45,10 @@ class Partition:
         """Boolean array over the rows of ``table``."""
         return (self.table[fold] == partition).to_numpy()
 
+    def taught_or_tested(self, fold: str) -> Any:
+        """Array over the rows of ``table``: the fold's column, in which the test within languages is "test" too."""
+        return self.table[fold].replace(WITHIN, "test").to_numpy()
+
 
 def checked(partition: Partition, utterances: Any) -> Partition:
     """The partition with its ``gaps`` filled in; shared speakers and empty partitions are refused.
@@ -68,7 +74,7 @@ def checked(partition: Partition, utterances: Any) -> Partition:
                     f"partition {partition.name}, fold {fold}: {part} is empty",
                     "choose another partition or other shares",
                 )
-        shared = _shared(where[known], speakers[known])
+        shared = _shared(partition.taught_or_tested(fold)[known], speakers[known])
         if shared and not partition.speakers_cross:
             some = ", ".join(f"{speaker} ({' and '.join(parts)})" for speaker, parts in shared[:5])
             raise EmosetError(
@@ -78,7 +84,7 @@ def checked(partition: Partition, utterances: Any) -> Partition:
         if shared:
             gaps.append(f"fold {fold}: {len(shared)} speakers are in several partitions, as published")
         everything = set(labels[where != ""])
-        for part in PARTITIONS:
+        for part in [*PARTITIONS, *([WITHIN] if (where == WITHIN).any() else [])]:
             if gap := sorted(everything - set(labels[where == part])):
                 gaps.append(f"fold {fold}: {part} has no {', '.join(gap)}")
     return replace(partition, gaps=gaps)

@@ -1,11 +1,11 @@
 """How utterances are split: published lists, speaker ratios, folds, and leaving one of something out.
 
 A specification is a word: ``published`` or the name of a published partition, ``speakers[:70/15/15]``, ``loso``,
-``losgo:K``, ``folds:K``, ``loco``, ``lolo``, or the path of a CSV file with columns ``utterance`` and one column a
-fold holding train, devel or test.
+``losgo:K``, ``folds:K``, ``loco``, ``lolo[:NAME[+N]]``, or the path of a CSV file with columns ``utterance`` and one
+column a fold holding train, devel or test.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from emoset_cli.balance import deal, speaker_features
 from emoset_cli.corpora import Corpus, Published
 from emoset_cli.errors import EmosetError, unknown
+from emoset_cli.languages import leave_one_out, read_spec
 from emoset_cli.leaks import with_leaks
 from emoset_cli.partition import PARTITIONS, Partition, checked, read_partition, refuse_nobody
 
@@ -29,32 +30,68 @@ PROTOCOLS = {
     "losgo": "losgo:K leaves one of K speaker groups out; groups hold equally many speakers of each gender",
     "folds": "folds:K, K speaker-disjoint folds balanced in utterances, labels and gender",
     "loco": "leave one corpus out: a fold for each corpus (needs a label space that the corpora share)",
-    "lolo": "leave one language out: a fold for each language",
+    "lolo": "leave one language out: a fold for each language; lolo:NAME makes one of each fold of the partition that "
+    "each corpus has by that name (or lolo:folds:K), lolo:NAME+N adds N utterances of the language left out to train",
 }
 
 
-def make_partition(spec: str, utterances: Any, corpora: dict[str, Corpus], seed: int = 0) -> Partition:
+def goes_across(spec: str) -> bool:
+    """Whether the specification divides several corpora together, by corpus or language."""
+    return spec.partition(":")[0] in {"loco", "lolo"}
+
+
+def make_partition(
+    spec: str, utterances: Any, corpora: dict[str, Corpus], seed: int = 0, labels: Sequence[str | None] | None = None
+) -> Partition:
     """The partition that ``spec`` names for these utterances (of one corpus; of several for loco and lolo).
+
+    Args:
+        spec: see above
+        utterances: table of the corpora
+        corpora: the registry
+        seed: of what is drawn
+        labels: of each utterance in the run's label space, None for what it leaves out, which ``lolo:NAME+N`` then does
+            not draw; the corpora's own without it
 
     Raises:
         EmosetError: for an unknown specification, too few speakers, an empty partition, an utterance without a
             speaker, or a speaker in two partitions of a fold (unless the registry says the published list does that)
     """
-    if spec.endswith(".csv"):
-        partition = read_partition(Path(spec), utterances)
-    else:
-        published = find_published(spec, corpora[utterances["corpus"].iloc[0]])
-        if published is not None:
-            partition = _published(published, utterances)
-        else:
-            word, _, argument = spec.partition(":")
-            refuse_nobody(utterances, corpora)
-            makers: dict[str, Callable[[Any, str, int], Partition]] = {
-                "speakers": _ratio, "loso": _loso, "losgo": _losgo, "folds": _folds, "loco": _leave_out,
-                "lolo": _leave_out,
-            }  # fmt: skip
-            partition = makers[word](utterances, spec if word in {"loco", "lolo"} else argument, seed)
+    partition = _made(spec, utterances, corpora, seed, labels)
     return with_leaks(checked(partition, utterances), utterances, corpora)
+
+
+def _made(
+    spec: str, utterances: Any, corpora: dict[str, Corpus], seed: int, labels: Sequence[str | None] | None = None
+) -> Partition:
+    """`make_partition` without the checks."""
+    if spec.endswith(".csv"):
+        return read_partition(Path(spec), utterances)
+    published = find_published(spec, corpora[utterances["corpus"].iloc[0]])
+    if published is not None:
+        return _published(published, utterances)
+    word, _, argument = spec.partition(":")
+    refuse_nobody(utterances, corpora)
+    if word == "lolo" and argument:
+        labels = utterances["label"].tolist() if labels is None else labels
+        return leave_one_out(argument, _parts(argument, utterances, corpora, seed), utterances, labels, seed)
+    makers: dict[str, Callable[[Any, str, int], Partition]] = {
+        "speakers": _ratio, "loso": _loso, "losgo": _losgo, "folds": _folds, "loco": _leave_out, "lolo": _leave_out,
+    }  # fmt: skip
+    return makers[word](utterances, word if goes_across(word) else argument, seed)
+
+
+def _parts(argument: str, utterances: Any, corpora: dict[str, Corpus], seed: int) -> dict[str, Partition]:
+    """The partition that each corpus has of its own, for ``lolo:ARGUMENT``."""
+    name, _ = read_spec(argument)
+    tables = dict(list(utterances.groupby("corpus", sort=False)))
+    lacking = [key for key in tables if name not in corpora[key].partitions]
+    if lacking and name.partition(":")[0] not in PROTOCOLS.keys() - {"loco", "lolo"}:
+        raise EmosetError(
+            f"partition lolo:{argument}: {', '.join(lacking)} has no published partition '{name}'",
+            "--partition lolo:folds:5 makes folds of any corpora; or leave the corpus out",
+        )
+    return {key: _made(name, table, corpora, seed) for key, table in tables.items()}
 
 
 def find_published(spec: str, corpus: Corpus) -> Published | None:
@@ -72,7 +109,7 @@ def find_published(spec: str, corpus: Corpus) -> Published | None:
         raise EmosetError(
             f"{corpus.key} has no default published partition (named ones: {known})", "--partition speakers"
         )
-    if argument and word in {"published", "loso", "loco", "lolo"}:
+    if argument and word in {"published", "loso", "loco"}:
         raise EmosetError(f"'{spec}': {word} takes no argument", f"--partition {word}, or losgo:K for groups")
     return published
 

@@ -3,11 +3,14 @@
 ``runs/emodb_svm-egemaps-v02_3f2a91c0/`` holds ``config.yaml``, the model, ``partition.csv``, ``predictions.csv``
 and ``done.json``. The last is written last: a folder without it is unfinished and is never read as a result. A network
 adds ``predictions-final.csv``: ``predictions.csv`` is of its best devel epoch, that one of its final epoch, and where a
-run is asked for, ``NAME:final`` means the latter.
+run is asked for, ``NAME:final`` means the latter. A run that leaves a language out adds ``predictions-within.csv``, of
+test speakers of the training languages (a network, ``predictions-within-final.csv`` too).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from emoset_cli.errors import EmosetError, unknown
@@ -20,7 +23,12 @@ PREDICTION_COLUMNS = [
 ]  # fmt: skip
 
 FINAL = ":final"  # behind a run's name: its final epoch
-_BEST_FILE, _FINAL_FILE = "predictions.csv", "predictions-final.csv"
+# What further tables of predictions `finish` takes: kind -> what it is of.
+FURTHER = {
+    "final": "the final epoch, where predictions.csv is of the best devel epoch",
+    "within": "test speakers of the training languages, where predictions.csv is of the language left out",
+    "within-final": "the same, of the final epoch",
+}
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,7 @@ class Run:
     @property
     def has_final(self) -> bool:
         """Whether the final epoch's predictions were kept beside those of the best (a baseline has no epochs)."""
-        return _FINAL_FILE in read_json(self.folder / "done.json")
+        return _file("final") in read_json(self.folder / "done.json")
 
     def final_epoch(self) -> "Run":
         """The same run with the predictions of its final epoch.
@@ -60,13 +68,16 @@ class Run:
         Raises:
             EmosetError: if the file is not the one the training wrote
         """
-        import io
+        return _read_table(self.folder, _file("final" if self.final else ""))
 
-        import pandas as pd
+    def within(self) -> Any | None:
+        """The predictions within the training languages, as `predictions`; None where the run has none.
 
-        raw = _as_written(self.folder, _FINAL_FILE if self.final else _BEST_FILE)
-        text = dict.fromkeys(PREDICTION_COLUMNS, "str")
-        return pd.read_csv(io.BytesIO(raw), dtype=text, keep_default_na=False, na_values={})
+        Raises:
+            EmosetError: if the file is not the one the training wrote
+        """
+        name = _file("within-final" if self.final else "within")
+        return _read_table(self.folder, name) if name in read_json(self.folder / "done.json") else None
 
 
 def signature(settings: dict[str, Any]) -> str:
@@ -84,19 +95,26 @@ def is_done(folder: Path) -> bool:
     return (folder / "done.json").is_file()
 
 
-def finish(folder: Path, config: dict[str, Any], predictions: Any, final: Any = None) -> Run:
+def _file(kind: str) -> str:
+    return f"predictions-{kind}.csv" if kind else "predictions.csv"
+
+
+def finish(
+    folder: Path, config: dict[str, Any], predictions: Any, further: Mapping[str, Any] = MappingProxyType({})
+) -> Run:
     """Write the settings and predictions of a run, then the mark that it is whole.
 
     Args:
         folder: of the run
         config: its resolved settings
         predictions: of the best devel epoch, or of a model that has no epochs
-        final: of the final epoch, with the same columns
+        further: tables with the same columns by their kind, a key of `FURTHER`
     """
     import yaml
 
+    assert further.keys() <= FURTHER.keys(), further.keys()
     write_text(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=120))
-    tables = {_BEST_FILE: predictions} | ({_FINAL_FILE: final} if final is not None else {})
+    tables = {_file(""): predictions} | {_file(kind): table for kind, table in further.items()}
     for name, table in tables.items():
         write_text(folder / name, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     written = {name: digest((folder / name).read_bytes()) for name in ("config.yaml", *tables)}
@@ -115,6 +133,16 @@ def _as_written(folder: Path, name: str) -> bytes:
     if digest(raw) != read_json(folder / "done.json").get(name):
         raise EmosetError(f"{path} was changed after the training wrote it", "train again with --force")
     return raw
+
+
+def _read_table(folder: Path, name: str) -> Any:
+    """A table of predictions that `finish` wrote."""
+    import io
+
+    import pandas as pd
+
+    text = dict.fromkeys(PREDICTION_COLUMNS, "str")
+    return pd.read_csv(io.BytesIO(_as_written(folder, name)), dtype=text, keep_default_na=False, na_values={})
 
 
 def read_run(folder: Path) -> Run:

@@ -49,8 +49,9 @@ MAY_IMPORT = {
     "balance": set(),
     "partition": {"errors", "files"},
     "leaks": {"corpora", "partition"},
-    "protocols": {"errors", "corpora", "balance", "partition", "leaks"},
     "aggregate": {"errors", "partition"},
+    "languages": {"errors", "aggregate", "partition"},
+    "protocols": {"errors", "corpora", "balance", "partition", "leaks", "languages"},
     "explore": {"errors", "labels", "levels"},
     "embed": {"errors"},
     # entries for corpora that the registry does not know, and other tools' files

@@ -24,7 +24,8 @@ from emoset_cli.features import settings
 from emoset_cli.partition import PARTITIONS
 from emoset_cli.prepare import entry_hash, read_utterances
 from emoset_cli.train import baseline, forest, svm
-from emoset_cli.train.baseline import Options, plan_run, standardise
+from emoset_cli.train.baseline import Options, plan_run
+from emoset_cli.train.fold import standardise
 from emoset_cli.train.task import build_task
 
 REGISTRY = load_corpora()
@@ -508,7 +509,7 @@ def test_a_finished_run_is_not_trained_again_unless_forced(done, tmp_path, monke
     run = train(tmp_path, task)
     before = {path.name: path.read_bytes() for path in run.folder.iterdir()}
     with monkeypatch.context() as patch:
-        patch.setattr(baseline, "_fit_fold", lambda *job: pytest.fail("trained again"))
+        patch.setattr(baseline, "fit_fold", lambda *job: pytest.fail("trained again"))
         assert train(tmp_path, task).config == run.config
     times = (run.folder / "predictions.csv").stat().st_mtime_ns
     train(tmp_path, task, force=True)

@@ -80,7 +80,7 @@ def finish(folder, setting, rows, final=None, seed=0, **config):
     } | config  # fmt: skip
     pd.DataFrame(epochs(corpora=corpora)).to_csv((folder.mkdir(parents=True), folder / "history.csv")[1], index=False)
     last = pd.DataFrame(final if final is not None else rows)
-    return runs.finish(folder, config, pd.DataFrame(rows), last)
+    return runs.finish(folder, config, pd.DataFrame(rows), {"final": last})
 
 
 def baseline(folder, rows, seed=0):

@@ -1,15 +1,20 @@
-"""Within-class covariance normalisation as a layer, against an independent numpy reference."""
+"""Within-class covariance normalisation, as a layer and of functionals, against an independent numpy reference."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_train import ARIA, CORA, changed, model_of, plan, task_of, train
 
 from emoset_cli.errors import EmosetError
 from emoset_cli.models.layers.wccn import DeepWCCN, batch_covariance, projection
+from emoset_cli.partition import PARTITIONS
+from emoset_cli.train import BASELINES, wccn
+from emoset_cli.train.fold import Options, standardise
 
 
 class Reference:
@@ -232,3 +237,85 @@ def test_a_smoothing_outside_zero_to_one_is_refused(alpha):
         DeepWCCN(4, 2, alpha)
     assert error.value.problem == f"the smoothing of the within-class covariance is {alpha:g}"
     assert error.value.mend == "give alpha from 0 (none) to 1 (no WCCN)"
+
+
+# ---------------- of functionals
+
+
+def by_hand(features, truth, alpha):
+    """The projection by numpy: mean of the classes' covariances, smoothed, inverted, decomposed."""
+    classes = [np.cov(features[truth == label].T, bias=True) for label in set(truth) if (truth == label).sum() > 1]
+    smooth = (1 - alpha) * np.mean(classes, axis=0) + alpha * np.eye(features.shape[1])
+    return np.linalg.cholesky(np.linalg.inv(smooth))
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.2, 0.9, 1.0])
+def test_the_classic_projection_is_that_of_numpy(alpha):
+    x, truth = (part.numpy() for part in skewed(300))
+    truth = np.array(["anger", "fear", "joy"])[truth]
+    truth[7] = "boredom"  # a single utterance has no covariance
+    A = wccn.fit(x, truth, alpha)
+    np.testing.assert_allclose(A, by_hand(x, truth, alpha), rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(wccn.fit(x, truth, alpha), A, rtol=0, atol=0)
+
+
+def test_without_a_covariance_nothing_is_projected():
+    assert np.array_equal(wccn.fit(np.ones((2, 3)), np.array(["anger", "fear"]), 0.2), np.eye(3))
+
+
+@pytest.mark.parametrize("model", ["svm", "forest"])
+def test_a_baseline_with_wccn_equals_an_independent_one(done, tmp_path, model):
+    task = task_of(done, [ARIA])
+    run = train(tmp_path, task, Options(model, wccn=0.5, seed=3))
+    where = task.partition.table["1"].to_numpy()
+    mask = {part: where == part for part in PARTITIONS}
+    _, _, values = standardise(task.features, np.zeros(len(where), int), mask["train"], "train")
+    A = by_hand(values[mask["train"]], task.truth[mask["train"]], 0.5)
+    tensors, facts = model_of(run)
+    np.testing.assert_allclose(tensors["1/wccn"], A, rtol=1e-6, atol=1e-9)
+    assert facts["wccn"] == 0.5 and run.config["options"]["wccn"] == 0.5
+    assert run.name.rpartition("_")[0].endswith("_standard-wccn0.5-seed3")
+    values = values @ tensors["1/wccn"]
+    both = mask["train"] | mask["devel"]  # the projection stays that of train
+    setting = {key: value for key, value in run.config["chosen"]["1"].items() if key != "devel_uar"}
+    fitted = BASELINES[model].load().fit(values[both], task.truth[both], setting, None, 3)
+    expected = BASELINES[model].load().scores(fitted, values[mask["test"]])
+    table = run.predictions().query("partition == 'test'")
+    np.testing.assert_allclose(table.iloc[:, -expected.shape[1] :].to_numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_other_test_audio_leaves_projection_and_model_bit_equal(done, tmp_path):
+    task = task_of(done, [CORA], "folds:3")
+    options = Options(wccn=0.2)
+    plain, _ = model_of(train(tmp_path / "plain", task, options))
+    fold = task.partition.folds[0]
+    other = changed(task, task.partition.members(fold, "test"), np.random.default_rng(1))
+    tensors, _ = model_of(train(tmp_path / "other", other, options))
+    mine = {name.split("/", 1)[1] for name in plain if name.startswith(f"{fold}/")}
+    assert mine == {"mean", "scale", "wccn", "model.coef", "model.intercept"}
+    assert all(np.array_equal(plain[f"{fold}/{name}"], tensors[f"{fold}/{name}"]) for name in mine)
+    devel = changed(task, task.partition.members(fold, "devel"), np.random.default_rng(1))
+    tensors, _ = model_of(train(tmp_path / "devel", devel, options))
+    assert np.array_equal(plain[f"{fold}/wccn"], tensors[f"{fold}/wccn"])
+    truth = task.truth.copy()
+    test = task.partition.members(fold, "test")
+    truth[test] = np.roll(truth[test], 1)
+    tensors, _ = model_of(train(tmp_path / "truth", replace(task, truth=truth), options))
+    assert np.array_equal(plain[f"{fold}/wccn"], tensors[f"{fold}/wccn"])
+
+
+def test_without_it_a_run_is_what_it_was(done, tmp_path):
+    task = task_of(done)
+    plain, none = plan(tmp_path, task), plan(tmp_path, task, Options(wccn=None, repeat=False))
+    assert plain.folder == none.folder and set(plain.settings["options"]) == {"normalise", "class_weight"}
+    assert plain.folder.name.rpartition("_")[0] == "demo-cora_svm-egemaps-v02_standard"
+    names = {plan(tmp_path, task, Options(wccn=alpha)).folder.name for alpha in (None, 0.0, 0.2, 1.0)}
+    assert len(names) == 4
+
+
+def test_the_command_line_refuses_a_smoothing_outside_zero_to_one(emoset, done):
+    answer = emoset("train", "forest", "-t", CORA, "--wccn", "1.5", "-d", done)
+    assert (answer.code, answer.out) == (1, "")
+    assert answer.err.startswith(
+        "error: the smoothing of the within-class covariance is 1.5\n  mend: give alpha from 0"
+    )

@@ -57,7 +57,7 @@ def prepare(
     """
     from emoset_cli import prepare as work
     from emoset_cli.corpora import get_corpus
-    from emoset_cli.protocols import find_published
+    from emoset_cli.protocols import find_published, goes_across
 
     known = load_registry(registry, workspace)
     for key, times in Counter(argument.partition("=")[0] for argument in folders).items():
@@ -73,7 +73,7 @@ def prepare(
                 get_corpus(known, key), Path(folder), workspace, workers, force, min_duration, bar.advance, bar.total
             )
 
-    if partition in {"loco", "lolo"}:
+    if goes_across(partition):
         mend = f"emoset train svm --partition {partition}"
         raise EmosetError(f"{partition} goes across corpora, `prepare` splits each by itself", mend)
     for argument in folders if partition and not partition.endswith(".csv") else []:

@@ -91,6 +91,7 @@ def _train(
 ) -> tuple[list[Any], bool]:  # fmt: skip
     from emoset_cli.feature_store import find
     from emoset_cli.models.hardware import choose_precision
+    from emoset_cli.protocols import goes_across
     from emoset_cli.train.deep.board import require
     from emoset_cli.train.deep.device import is_main
     from emoset_cli.train.deep.initial import read_initial
@@ -100,7 +101,7 @@ def _train(
     machine = replace(machine, quiet=machine.quiet or not is_main())
     known = load_registry(data.registry, data.workspace)
     keys = chosen_corpora(tasks, data.workspace)
-    together = data.multi_task or data.pool or data.partition in {"loco", "lolo"}
+    together = data.multi_task or data.pool or goes_across(data.partition)
     _check_together(data, keys, tune, together)
     precision, why = choose_precision(machine.precision, machine.device)
     say(f"precision: {precision} ({why})", machine.quiet)
@@ -123,6 +124,8 @@ def _train(
 
 
 def _check_together(data: _Data, keys: list[str], tune: str | None, together: bool) -> None:
+    from emoset_cli.protocols import goes_across
+
     if tune and not together:
         raise EmosetError("--tune transfers a shared network, and each corpus is trained alone", "add --multi-task")
     if data.multi_task and len(keys) < 2:
@@ -131,7 +134,7 @@ def _check_together(data: _Data, keys: list[str], tune: str | None, together: bo
         raise EmosetError("--multi-task gives each corpus its classifier, --pool one to all", "leave one of them out")
     if "," in data.labels and not data.pool:
         raise EmosetError(f"--labels {data.labels} are several domains", "add --pool (and --aggregate, as EmoNet)")
-    if data.partition in {"loco", "lolo"} and (data.pool or data.multi_task):
+    if goes_across(data.partition) and (data.pool or data.multi_task):
         raise EmosetError(
             f"{data.partition} divides by corpus or language, not within corpora", "leave --pool and --multi-task out"
         )
@@ -140,6 +143,7 @@ def _check_together(data: _Data, keys: list[str], tune: str | None, together: bo
 def _plan(group: list[str], data: _Data, options: Any, known: Any, initial: Any, quiet: bool) -> Any:
     """The run of a corpus, or of several together, as far as it can be settled before training."""
     from emoset_cli.prepare import entry_hash
+    from emoset_cli.protocols import goes_across
     from emoset_cli.train.deep import tasks
     from emoset_cli.train.deep.plan import plan_run
     from emoset_cli.train.task import build_task
@@ -158,7 +162,7 @@ def _plan(group: list[str], data: _Data, options: Any, known: Any, initial: Any,
             say(f"note: {left} has no entry in label space {space}: {count} utterances left out", quiet)
         for leak in one.partition.leaks:
             say(f"WARNING: {', '.join(group)}: LEAK in partition {one.partition.name}: {leak}")
-    across = data.partition in {"loco", "lolo"}
+    across = goes_across(data.partition)
     heard = (
         tasks.domains(built) if len(built) > 1
         else tasks.with_heads(built[data.labels], data.labels, data.pool or across)

@@ -116,9 +116,9 @@ def _partitions(tables: dict[str, Any], spec: str, seed: int, workspace: Path, k
     import pandas as pd
 
     from emoset_cli.partition import pooled
-    from emoset_cli.protocols import make_partition
+    from emoset_cli.protocols import goes_across, make_partition
 
-    if spec in {"loco", "lolo"}:
+    if goes_across(spec):
         return [make_partition(spec, pd.concat(tables.values(), ignore_index=True), known, seed)]
     made = {}
     for key, table in tables.items():

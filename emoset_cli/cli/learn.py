@@ -53,8 +53,8 @@ Split = Annotated[
     str,
     typer.Option(
         "--partition",
-        help="published, a published partition's name, speakers[:70/15/15], loso, losgo:K, folds:K, loco, lolo, "
-        "or a CSV file; the one `prepare` wrote by default",
+        help="published, a published partition's name, speakers[:70/15/15], loso, losgo:K, folds:K, loco, "
+        "lolo[:NAME[+N]], or a CSV file; the one `prepare` wrote by default",
     ),
 ]
 Space = Annotated[
@@ -76,6 +76,15 @@ Pool = Annotated[
     bool, typer.Option("--pool", help="one run for all corpora, each with its own partition; needs a label space")
 ]
 Norm = Annotated[Normalise, typer.Option("--normalise", help="; ".join(f"{k}: {v}" for k, v in NORMALISE.items()))]
+Wccn = Annotated[
+    float | None,
+    typer.Option(
+        "--wccn", help="project the features by within-class covariance normalisation, smoothed by this: 0 (none) to 1"
+    ),
+]
+Repeat = Annotated[
+    bool, typer.Option("--repeat", help="repeat training utterances of smaller corpora until all have equally many")
+]
 Weight = Annotated[ClassWeight, typer.Option("--class-weight", help="balanced: rare labels weigh more in the loss")]
 
 
@@ -92,6 +101,8 @@ def _command(model: str) -> Callable[..., None]:
         pool: Pool = False,
         normalise: Norm = Normalise.train,
         class_weight: Weight = ClassWeight.none,
+        wccn: Wccn = None,
+        repeat: Repeat = False,
         seed: Seed = 0,
         workspace: Workspace = DEFAULT_WORKSPACE,
         registry: Registry = None,
@@ -113,10 +124,10 @@ def trained(model: str, given: dict[str, Any], attempt: Attempt = each) -> tuple
 
     ``attempt`` does some work for every corpus: `each` goes on after errors, another may not.
     """
-    from emoset_cli.train.baseline import Options
+    from emoset_cli.train.fold import Options
 
-    weight = str(given["class_weight"])
-    options = Options(model, str(given["normalise"]), None if weight == ClassWeight.none else weight, given["seed"])
+    weight = None if given["class_weight"] == ClassWeight.none else str(given["class_weight"])
+    options = Options(model, str(given["normalise"]), weight, given["seed"], given["wccn"], given["repeat"])
     names = ("feature", "partition", "labels", "subset", "aggregate", "pool", "workspace", "registry")
     data = _Data(**{name: given[name] for name in names})
     return _train(given["task"], data, options, given["workers"], given["force"], given["quiet"], attempt)
@@ -144,12 +155,13 @@ def _train(
     task: list[str] | None, data: _Data, options: Any, workers: int, force: bool, quiet: bool, attempt: Attempt
 ) -> tuple[list[Any], bool]:
     from emoset_cli import feature_store
+    from emoset_cli.protocols import goes_across
     from emoset_cli.train import baseline
 
     known = load_registry(data.registry, data.workspace)
     name = feature_store.find(data.workspace, data.feature)
     keys = chosen_corpora(task, data.workspace)
-    across = data.partition in {"loco", "lolo"}
+    across = goes_across(data.partition)
     if across and data.pool:
         raise EmosetError(
             f"--pool keeps each corpus's own partition, {data.partition} divides by corpus or language", "leave one out"

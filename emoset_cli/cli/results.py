@@ -46,6 +46,7 @@ def evaluate(
     _refuse_without_cross(on, space, device)
     from emoset_cli import runs
     from emoset_cli.report.epochs import epoch_scores, epochs_table
+    from emoset_cli.report.languages import language_scores, languages_table
     from emoset_cli.report.scores import score_runs
     from emoset_cli.report.tables import results_table
 
@@ -58,10 +59,12 @@ def evaluate(
         finish(False)
     scores = score_runs(found)
     epochs = epoch_scores(found, scores)
-    page = _report(workspace, out, found, scores, [], epochs)
+    languages = language_scores(found)
+    page = _report(workspace, out, found, scores, [], epochs, languages)
     say(f"report: {page}", quiet)
-    tables = [results_table(scores), *([epochs_table(epochs)] if epochs else [])]
-    answer({"report": str(page), "scores": scores, "epochs": epochs}, tables, as_json)
+    tables = [results_table(scores), *([languages_table(languages)] if languages else [])]
+    tables += [epochs_table(epochs)] if epochs else []
+    answer({"report": str(page), "scores": scores, "epochs": epochs, "languages": languages}, tables, as_json)
     finish(well)
 
 
@@ -87,6 +90,7 @@ def compare(
     from emoset_cli import runs
     from emoset_cli.report.comparison import compare_many
     from emoset_cli.report.epochs import epoch_scores
+    from emoset_cli.report.languages import language_scores
     from emoset_cli.report.scores import score_runs
     from emoset_cli.report.tables import comparison_table
 
@@ -95,14 +99,15 @@ def compare(
         raise EmosetError("there are no two different runs to compare", "name a reference and at least one other run")
     comparisons = compare_many(found)
     scores = score_runs(found)
-    page = _report(workspace, out, found, scores, comparisons, epoch_scores(found, scores))
+    page = _report(workspace, out, found, scores, comparisons, epoch_scores(found, scores), language_scores(found))
     say(f"report: {page}", quiet)
     answer({"report": str(page), "comparisons": comparisons}, map(comparison_table, comparisons), as_json)
 
 
 def _report(
-    workspace: Path, out: Path | None, found: list[Any], scores: Any, comparisons: list[Any], epochs: list[Any]
-) -> Path:
+    workspace: Path, out: Path | None, found: list[Any], scores: Any, comparisons: list[Any], epochs: list[Any],
+    languages: list[Any],
+) -> Path:  # fmt: skip
     """Write the report of these runs, with their corpora and problems where the workspace holds them as trained on."""
     import csv
 
@@ -127,4 +132,4 @@ def _report(
     kind = "compare" if comparisons else "evaluate"
     name = found[0].name if len(found) == 1 else f"{len(found)}-runs_{digest([run.name for run in found], length=8)}"
     folder = out or workspace / "reports" / f"{kind}_{name.replace(':', '-')}"  # RUN:final is no name for a folder
-    return write_report(folder, found, scores, rows, comparisons, problems, epochs=epochs)
+    return write_report(folder, found, scores, rows, comparisons, problems, epochs=epochs, languages=languages)

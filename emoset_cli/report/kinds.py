@@ -87,6 +87,11 @@ def _pairs(value: dict[str, Any]) -> str:
     return percent(value["mean"]) + (f" ({percent(value['sd'])})" if value["sd"] is not None else "")
 
 
+def _spread(value: dict[str, Any]) -> str:
+    """``72.6 ± 1.2``; of a single number, which has no spread, ``72.6``."""
+    return percent(value["mean"]) + ("" if value["sd"] is None else f" ± {percent(value['sd'])}")
+
+
 _ENDS = ("value", "low", "high")
 _SPREAD = ("mean", "sd")
 _PAIR = ("a", "b")
@@ -101,7 +106,7 @@ KINDS = {
     "points": Kind(_interval(points), _ENDS),
     "ratio": Kind(_interval(lambda value: f"{value:.2f}"), _ENDS),
     "coefficient": Kind(lambda value: f"{value:.2f}".replace("-", "−")),
-    "spread": Kind(lambda value: f"{percent(value['mean'])} ± {percent(value['sd'])}", _SPREAD),
+    "spread": Kind(_spread, _SPREAD),
     "pairs": Kind(_pairs, ("mean", "sd", "n")),
     "portion": Kind(lambda value: f"{value['count']:,} ({percent(value['share'])})", ("count", "share")),
     "seconds": Kind(lambda value: f"{value['mean']:.2f} ± {value['sd']:.2f}", _SPREAD),

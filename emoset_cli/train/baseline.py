@@ -4,7 +4,6 @@ Source: Gerczuk et al. 2021, section 4.1. A finished fold is a file; a killed tr
 that has none. The folds of all runs asked for are one list of jobs for all cores.
 """
 
-import json
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -14,34 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from emoset_cli import __version__, metrics, runs
-from emoset_cli.errors import EmosetError, unknown
+from emoset_cli import __version__, runs
+from emoset_cli.errors import EmosetError
 from emoset_cli.files import digest, sweep, write_bytes, write_json
 from emoset_cli.parallel import run_jobs
-from emoset_cli.partition import PARTITIONS, write_partition
-from emoset_cli.train import BASELINES, NORMALISE
+from emoset_cli.partition import PARTITIONS, WITHIN, write_partition
+from emoset_cli.train import BASELINES
+from emoset_cli.train.fold import Options, fit_fold, read_fold, winners
+from emoset_cli.train.repeat import corpus_groups
 from emoset_cli.train.task import Task, span
 
 RECIPE = 1  # raise when a change here alters results: runs of an older recipe are then not taken for new ones
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a user chooses of a baseline; everything here is part of the run's signature."""
-
-    model: str = "svm"
-    normalise: str = "train"
-    class_weight: str | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for kind, value, known in (
-            ("model", self.model, BASELINES),
-            ("normalisation", self.normalise, NORMALISE),
-            ("class weight", self.class_weight or "none", ["none", "balanced"]),
-        ):
-            if value not in known:
-                raise unknown(kind, value, known)
 
 
 @dataclass(frozen=True)
@@ -82,8 +64,14 @@ def plan_run(
         aggregate: seed of aggregation, None without it
 
     Raises:
-        EmosetError: if a fold has a single label to train on, or speakers that are not known shall be normalised
+        EmosetError: if a fold has a single label to train on, speakers that are not known shall be normalised, or a
+            corpus repeated that is alone
     """
+    if options.repeat and len(task.corpora) < 2:
+        raise EmosetError(
+            f"{task.corpora[0]} is trained alone: --repeat has nothing to fill up",
+            "leave it out, or train several corpora together by --pool or --partition lolo:NAME",
+        )
     if options.normalise == "speaker" and (nobody := int((task.utterances["speaker"] == "").sum())):
         raise EmosetError(
             f"{nobody} utterances have no speaker: they cannot be normalised by speaker",
@@ -105,7 +93,7 @@ def plan_run(
         "labels": task.labels,
         "subset": subset,
         "partition": {"name": split.name, "seed": split.seed, "hash": split.hash, "source": split.source},
-        "options": {"normalise": options.normalise, "class_weight": options.class_weight},
+        "options": {"normalise": options.normalise, "class_weight": options.class_weight} | options.further,
         "seed": options.seed,
         "data": task.data,
         "entries": entries,
@@ -122,6 +110,7 @@ def _words(task: Task, options: Options, feature: str, further: list[str]) -> st
     corpora = "+".join(task.corpora) if len(task.corpora) < 5 else f"{len(task.corpora)}-corpora"
     extras = [task.partition.name.removesuffix(".csv"), *further]
     extras += [options.normalise if options.normalise != "train" else "", options.class_weight or ""]
+    extras += [f"wccn{options.wccn:g}" if options.wccn is not None else "", "repeat" if options.repeat else ""]
     extras += [f"seed{options.seed}" if options.seed else ""]
     words = f"{corpora}_{options.model}-{feature}_{'-'.join(filter(None, extras))}"
     return "".join(c if c.isalnum() or c in "+-_." else "-" for c in words)
@@ -158,7 +147,7 @@ def train(
         finished = [fold for fold in folds if _is_whole(_part(parts, fold))]
         progress(len(finished))
         jobs += [_fold_job(run, fold, parts) for fold in folds if fold not in finished]
-    for _ in run_jobs(_fit_fold, jobs, workers if len(jobs) > 3 else 1):  # a process starts slower than three folds
+    for _ in run_jobs(fit_fold, jobs, workers if len(jobs) > 3 else 1):  # a process starts slower than three folds
         progress(1)
     return [runs.read_run(run.folder) if run.folder in kept else _assemble(run) for run in runs_asked]
 
@@ -172,7 +161,7 @@ def _is_whole(path: Path) -> bool:
     from safetensors import SafetensorError
 
     try:
-        _read_fold(path)
+        read_fold(path)
     except (FileNotFoundError, SafetensorError):
         return False
     return True
@@ -182,7 +171,11 @@ def _fold_job(run: Planned, fold: str, parts: Path) -> tuple:
     task = run.task
     _, groups = _groups(task, run.options.normalise)
     where = task.partition.table[fold].to_numpy().astype(str)
-    return (run.options, task.features, task.truth, groups, where, _part(parts, fold))
+    filled = None
+    if run.options.repeat:
+        corpora, languages = (task.utterances[name].to_numpy().astype(str) for name in ("corpus", "language"))
+        filled = corpus_groups(corpora, languages, where)
+    return (run.options, task.features, task.truth, groups, where, _part(parts, fold), filled)
 
 
 def _groups(task: Task, how: str) -> tuple[list[str], np.ndarray]:
@@ -197,82 +190,6 @@ def _groups(task: Task, how: str) -> tuple[list[str], np.ndarray]:
     return found.tolist(), groups
 
 
-def standardise(
-    features: np.ndarray, groups: np.ndarray, train: np.ndarray, how: str
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Zero mean and unit variance by group; what is fitted on is told by `NORMALISE`.
-
-    Args:
-        features: ``(utterances, features)``
-        groups: number of each utterance's group, ``(utterances,)``
-        train: whether an utterance is for training, ``(utterances,)``
-        how: a key of `NORMALISE`
-
-    Returns:
-        mean and scale ``(groups, features)``, and the standardised features ``(utterances, features)``, float64
-    """
-    values = features.astype(np.float64)
-    trained = np.isin(groups, groups[train])
-    fit_on = np.ones(len(values), bool) if how == "speaker" else np.where(trained, train, True)
-    mean = np.zeros((groups.max() + 1, values.shape[1]))
-    scale = np.ones_like(mean)
-    for group in range(len(mean)):
-        own = values[(groups == group) & fit_on]
-        mean[group], deviation = own.mean(axis=0), own.std(axis=0)
-        scale[group] = np.where(deviation > 0, deviation, 1.0)  # a constant feature stays 0
-    return mean, scale, (values - mean[groups]) / scale[groups]
-
-
-def _fit_fold(
-    options: Options, features: np.ndarray, truth: np.ndarray, groups: np.ndarray, where: np.ndarray, path: Path
-) -> None:
-    """Choose the setting on devel, refit on train + devel, score test, and write all of it as one file.
-
-    Mean and scale stay those of train in the refit, as in the source.
-    """
-    import safetensors.numpy
-
-    train, devel, test = (where == part for part in PARTITIONS)
-    mean, scale, values = standardise(features, groups, train, options.normalise)
-    baseline = BASELINES[options.model].load()
-    known = sorted(set(truth))
-    tried = []
-    best: tuple[float, dict[str, float], dict[str, Any]] | None = None
-    for setting in baseline.GRID:
-        model = baseline.fit(values[train], truth[train], setting, options.class_weight, options.seed)
-        guess = _winners(model, baseline.scores(model, values[devel]))
-        reached = metrics.uar(truth[devel], guess, known)
-        tried.append({**setting, "devel_uar": reached, "converged": model["converged"]})
-        if best is None or reached > best[0]:
-            best = (reached, setting, model)
-    assert best is not None
-    reached, setting, chosen = best
-    both = train | devel
-    final = baseline.fit(values[both], truth[both], setting, options.class_weight, options.seed)
-    arrays = {
-        "devel_scores": baseline.scores(chosen, values[devel]),
-        "test_scores": baseline.scores(final, values[test]),
-        "mean": mean,
-        "scale": scale,
-    }
-    arrays |= {f"model.{name}": np.ascontiguousarray(array) for name, array in final["arrays"].items()}
-    facts = {"setting": setting, "devel_uar": reached, "tried": tried, "converged": final["converged"]}
-    facts |= {"devel_labels": chosen["labels"], "labels": final["labels"]}
-    write_bytes(path, safetensors.numpy.save(arrays, {"fold": json.dumps(facts)}))
-
-
-def _winners(model: dict[str, Any], scores: np.ndarray) -> np.ndarray:
-    winners: np.ndarray = np.array(model["labels"])[scores.argmax(axis=1)]
-    return winners
-
-
-def _read_fold(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    import safetensors
-
-    with safetensors.safe_open(path, "numpy") as file:
-        return {name: file.get_tensor(name) for name in sorted(file.keys())}, json.loads(file.metadata()["fold"])
-
-
 def _assemble(run: Planned) -> runs.Run:
     """Make the run folder whole from its folds: one model file, one table of predictions, the resolved settings."""
     import pandas as pd
@@ -280,20 +197,23 @@ def _assemble(run: Planned) -> runs.Run:
 
     tensors: dict[str, np.ndarray] = {}
     folds: dict[str, Any] = {}
-    tables = []
+    tables, within = [], []
     for fold in run.task.partition.folds:
-        arrays, facts = _read_fold(_part(run.folder / "folds", fold))
+        arrays, facts = read_fold(_part(run.folder / "folds", fold))
         tables += [_predictions(run, fold, "devel", arrays["devel_scores"], facts["devel_labels"])]
         tables += [_predictions(run, fold, "test", arrays["test_scores"], facts["labels"])]
+        if "within_scores" in arrays:
+            within += [_predictions(run, fold, WITHIN, arrays["within_scores"], facts["labels"])]
         tensors |= {f"{fold}/{n}": array for n, array in arrays.items() if not n.endswith("_scores")}
         folds[fold] = {name: fact for name, fact in facts.items() if name != "devel_labels"}
     write_bytes(run.folder / "model.safetensors", safetensors.numpy.save(tensors))
     model = {"model": run.options.model, "feature": run.settings["feature"], "columns": run.task.columns}
     how = run.options.normalise
-    model |= {"normalise": how, "groups": _groups(run.task, how)[0]}
+    model |= {"normalise": how, "groups": _groups(run.task, how)[0]} | run.options.further
     write_json(run.folder / "model.json", model | {"folds": folds})
     write_partition(run.folder / "partition.csv", run.task.partition, run.task.utterances)
-    done = runs.finish(run.folder, _config(run, folds), pd.concat(tables, ignore_index=True))
+    further = {WITHIN: pd.concat(within, ignore_index=True)} if within else {}
+    done = runs.finish(run.folder, _config(run, folds), pd.concat(tables, ignore_index=True), further)
     shutil.rmtree(run.folder / "folds")
     return done
 
@@ -302,7 +222,7 @@ def _predictions(run: Planned, fold: str, part: str, scores: np.ndarray, labels:
     members = run.task.partition.members(fold, part)
     rows = run.task.utterances[members][["corpus", "utterance", "speaker", "gender", "language"]]
     table = rows.assign(fold=fold, partition=part, truth=run.task.truth[members])
-    table["prediction"] = _winners({"labels": labels}, scores)
+    table["prediction"] = winners(labels, scores)
     prefix = BASELINES[run.options.model].load().PREFIX
     return table.assign(**{f"{prefix}{label}": scores[:, column] for column, label in enumerate(labels)})
 
@@ -311,7 +231,8 @@ def _config(run: Planned, folds: dict[str, Any]) -> dict[str, Any]:
     split = run.task.partition
     chosen = {f: {**facts["setting"], "devel_uar": round(facts["devel_uar"], 6)} for f, facts in folds.items()}
     stuck = [fold for fold, facts in folds.items() if not facts["converged"]]
-    counts = {part: span([int(split.members(fold, part).sum()) for fold in split.folds]) for part in PARTITIONS}
+    parts = [*PARTITIONS, *([WITHIN] if (split.table == WITHIN).any(axis=None) else [])]
+    counts = {part: span([int(split.members(fold, part).sum()) for fold in split.folds]) for part in parts}
     return {
         "emoset": __version__,
         **run.settings,

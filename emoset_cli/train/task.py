@@ -75,16 +75,17 @@ def build_task(
 
     tables = {key: read_utterances(workspace, key, get_corpus(registry, key)) for key in keys}
     whole = pd.concat(tables.values(), ignore_index=True)
-    parts = {key: make_partition(spec, tables[key], registry, of) for key, (spec, of) in (pool or {}).items()}
-    split = pooled(parts) if pool else make_partition(partition, whole, registry, seed)
-    if not (heads and pool and aggregate is None):
-        _refuse_own(keys, space, across=not pool, aggregate=aggregate is not None)
     own = {key: table["label"].tolist() for key, table in tables.items()}
     user_file = label_spaces.own_file(workspace)
     mapped = label_spaces.relabel(own, space, user_file)
     kept = {key: _in_subset(tables[key], registry[key], subset) for key in keys}
     targets = np.array([target for key in keys for target in mapped[key]], dtype=object)
-    used = np.concatenate([kept[key] for key in keys]) & np.array([target is not None for target in targets])
+    targets[~np.concatenate([kept[key] for key in keys])] = None
+    used = np.array([target is not None for target in targets])
+    parts = {key: make_partition(spec, tables[key], registry, of) for key, (spec, of) in (pool or {}).items()}
+    split = pooled(parts) if pool else make_partition(partition, whole, registry, seed, targets.tolist())
+    if not (heads and pool and aggregate is None):
+        _refuse_own(keys, space, across=not pool, aggregate=aggregate is not None)
     if not used.any():
         raise EmosetError(f"no utterance is left in label space {space}", "choose another --labels")
     cut, drawn, cuts = _aggregated(replace(split, table=split.table[used]), whole[used], targets[used], aggregate)

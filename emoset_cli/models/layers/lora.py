@@ -1,5 +1,6 @@
 """LoRA: low-rank changes of a frozen Transformer's matrices, of each corpus its own, by the library peft."""
 
+import warnings
 from typing import Any
 
 from torch import nn
@@ -34,8 +35,10 @@ class Lora:
             raise EmosetError("this encoder has no attention whose matrices LoRA knows", "choose --adapter bottleneck")
         self._names = {corpus: f"corpus-{corpus}".replace(".", "/") for corpus in corpora}
         config = LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules=targets)
-        for name in self._names.values():
-            inject_adapter_in_model(config, model, adapter_name=name)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Already found a `peft_config`")  # one for each corpus is meant
+            for name in self._names.values():
+                inject_adapter_in_model(config, model, adapter_name=name)
         self._layers: list[Any] = [part for part in model.modules() if hasattr(part, "set_adapter")]
 
     def choose(self, corpus: str) -> None:

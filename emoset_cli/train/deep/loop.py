@@ -13,6 +13,7 @@ import torch
 from emoset_cli.files import sweep, write_json
 from emoset_cli.models import MODELS, parts
 from emoset_cli.models.hardware import keep_memory
+from emoset_cli.partition import WITHIN
 from emoset_cli.train.deep import checkpoint, device
 from emoset_cli.train.deep.board import write_epoch
 from emoset_cli.train.deep.training import STATE, Job, Training
@@ -67,9 +68,9 @@ def _one_epoch(training: Training) -> None:
 def _finish(training: Training) -> None:
     """Predict with the final and the best weights, once, and write the result."""
     final = training.copy()
-    found = {"final": training.predict("devel", "test")}
+    found = {"final": training.predict("devel", "test", WITHIN)}
     training.take(training.best)
-    found["best"] = training.predict("devel", "test")
+    found["best"] = training.predict("devel", "test", WITHIN)
     if not training.main:
         training.accelerator.wait_for_everyone()
         return

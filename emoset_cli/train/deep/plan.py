@@ -9,6 +9,7 @@ import numpy as np
 from emoset_cli import runs
 from emoset_cli.errors import EmosetError
 from emoset_cli.models import MODELS
+from emoset_cli.partition import WITHIN
 from emoset_cli.train.deep.initial import Initial, refuse_heard
 from emoset_cli.train.deep.settings import TRANSFER, Settings
 from emoset_cli.train.deep.tasks import Heard
@@ -86,7 +87,7 @@ def plan_run(
         feature, options = _of_frames(workspace, options, heard)
     adapters = _has_adapters(options, len(heard.heads) > 1, initial)
     if initial:
-        tested = (task.partition.table == "test").any(axis=1).to_numpy()
+        tested = task.partition.table.isin(["test", WITHIN]).any(axis=1).to_numpy()
         refuse_heard(initial, task.utterances, tested)
         options = _as_built(options, initial)
     split = task.partition

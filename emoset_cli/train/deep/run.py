@@ -13,7 +13,7 @@ from emoset_cli import __version__, runs
 from emoset_cli.files import digest, sweep, write_json, write_text
 from emoset_cli.models import MODELS
 from emoset_cli.parallel import cores, run_jobs, threads
-from emoset_cli.partition import PARTITIONS, write_partition
+from emoset_cli.partition import PARTITIONS, WITHIN, write_partition
 from emoset_cli.train.deep import checkpoint
 from emoset_cli.train.deep.device import is_main, several, together
 from emoset_cli.train.deep.initial import SEEN
@@ -93,7 +93,7 @@ def _assemble(run: Planned) -> None:
     import pandas as pd
 
     folds: dict[str, Any] = {}
-    tables: dict[str, list[Any]] = {when: [] for when in EPOCHS}
+    tables: dict[str, list[Any]] = {kind: [] for kind in (*EPOCHS, WITHIN, f"{WITHIN}-final")}
     names = run.heard.task.partition.folds
     facts: dict[str, Any] = {}
     for number, fold in enumerate(names, start=1):
@@ -104,15 +104,19 @@ def _assemble(run: Planned) -> None:
                  for when in EPOCHS}  # fmt: skip
         for when, file in files.items():
             checkpoint.save(run.folder / file, checkpoint.under(when, tensors), {"fold": fold, "epoch": when})
-            tables[when].append(_predictions(run, fold, tensors[f"probabilities/{when}"].numpy()))
+            shares = tensors[f"probabilities/{when}"].numpy()
+            tables[when].append(_predictions(run, fold, shares, PARTITIONS[1:]))
+            within = WITHIN if when == "best" else f"{WITHIN}-{when}"
+            tables[within].append(_predictions(run, fold, shares, (WITHIN,)))
         folds[fold] = files | {"history": facts["history"]}
     write_text(run.folder / "history.csv", _csv([row for fold in folds.values() for row in fold["history"]]))
     write_json(run.folder / "model.json", _model(run, folds))
     write_partition(run.folder / "partition.csv", run.heard.task.partition, run.heard.task.utterances)
     write_text(run.folder / SEEN, seen(run).to_csv(index=False, lineterminator="\n"))
     config = _config(run, folds, facts)
-    best, final = (pd.concat(tables[when], ignore_index=True) for when in EPOCHS)
-    runs.finish(run.folder, config, best, final)
+    whole = {kind: pd.concat(parts, ignore_index=True) for kind, parts in tables.items()}
+    further = {kind: table for kind, table in whole.items() if kind != "best" and len(table)}
+    runs.finish(run.folder, config, whole["best"], further)
     shutil.rmtree(run.folder / "folds")
 
 
@@ -122,8 +126,8 @@ def _csv(history: list[dict[str, Any]]) -> str:
     return str(pd.DataFrame(history).to_csv(index=False, lineterminator="\n"))
 
 
-def _predictions(run: Planned, fold: str, shares: np.ndarray) -> Any:
-    """One row for each devel and test utterance; columns are the labels of all heads, empty where not of its head."""
+def _predictions(run: Planned, fold: str, shares: np.ndarray, parts: tuple[str, ...]) -> Any:
+    """One row for each utterance of some partitions; columns are the labels of all heads, empty where not of its head."""
     import pandas as pd
 
     task, heads = run.heard.task, run.heard.heads
@@ -136,7 +140,7 @@ def _predictions(run: Planned, fold: str, shares: np.ndarray) -> Any:
         wide[np.ix_(rows, [labels.index(word) for word in words])] = shares[rows, : len(words)]
         prediction[rows] = np.array(words, object)[np.nan_to_num(shares[rows, : len(words)]).argmax(1)]
     tables = []
-    for part in PARTITIONS[1:]:
+    for part in parts:
         members = task.partition.members(fold, part)
         rows = task.utterances[members][["corpus", "utterance", "speaker", "gender", "language"]]
         table = rows.assign(fold=fold, partition=part, truth=task.truth[members], prediction=prediction[members])
@@ -160,7 +164,8 @@ def _model(run: Planned, folds: dict[str, Any]) -> dict[str, Any]:
 def _config(run: Planned, folds: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
     task = run.heard.task
     split = task.partition
-    counts = {part: [int(split.members(fold, part).sum()) for fold in split.folds] for part in PARTITIONS}
+    parts = [*PARTITIONS, *([WITHIN] if (split.table == WITHIN).any(axis=None) else [])]
+    counts = {part: [int(split.members(fold, part).sum()) for fold in split.folds] for part in parts}
     return {
         "emoset": __version__,
         **run.settings,

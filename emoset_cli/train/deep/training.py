@@ -20,7 +20,7 @@ from emoset_cli.train.deep.predict import probabilities
 from emoset_cli.train.deep.sampling import turns
 from emoset_cli.train.deep.schedule import Fixed, Plateau, lrs_for
 from emoset_cli.train.deep.settings import Settings
-from emoset_cli.train.repeat import repeated
+from emoset_cli.train.repeat import corpus_groups, repeated
 
 STATE = "state.safetensors"
 
@@ -95,9 +95,9 @@ class Training:
 
     def _repeated(self, train: np.ndarray) -> dict[str, np.ndarray]:
         """Training rows of each head, where each of its corpora has as many as the largest of all."""
-        stores = self.job.utterances["store"].to_numpy().astype(str)[train]
-        groups = np.char.add(np.char.add(self.head[train], "/"), stores)
-        more = repeated(train, groups, np.random.default_rng(self.options.seed))
+        stores, languages = (self.job.utterances[name].to_numpy().astype(str) for name in ("store", "language"))
+        groups = np.char.add(np.char.add(self.head, "/"), corpus_groups(stores, languages, self.job.where))
+        more = repeated(train, groups[train], np.random.default_rng(self.options.seed))
         return {head: more[self.head[more] == head] for head in self.job.heads}
 
     def _loss(self, head: str) -> Any:
