@@ -25,7 +25,7 @@ from emoset_cli.cli import search_options
 from emoset_cli.errors import EmosetError
 from emoset_cli.search.plan import read_plan
 from emoset_cli.search.run import best_of, options_of, search, search_folder
-from emoset_cli.search.space import Dimension, grid_point, grid_size
+from emoset_cli.search.space import Dimension, grid_point, grid_size, options_at
 from emoset_cli.search.study import Journal, Trial
 
 CORA, ARIA = "demo-cora", "demo-aria"
@@ -100,6 +100,21 @@ def test_the_plan_of_the_page_is_one(tmp_path):
     assert plan.searched == ["learning-rate", "dropout", "blocks", "filters", "widen"]
     table = page.partition("Plans that come with emoset")[2].partition("##")[0]
     assert all(f"| `{name}` |" in table for name in search_options.shipped())
+
+
+def test_an_empty_word_leaves_an_option_out(tmp_path):
+    plan = read(tmp_path / "p.yaml", of_space("feature: {choice: ['', wav2vec2]}", "embedding", "grid"))
+    assert plan.space[0].labels == ("''", "wav2vec2")
+    lines = [search_options.command_line("embedding", options, [CORA]) for options in plan.space[0].choices]
+    assert [line[5:] for line in lines] == [[], ["--feature", "wav2vec2"]]
+
+
+def test_the_grid_of_the_paper_on_embeddings(tmp_path):
+    plan = read(tmp_path / "p.yaml", search_options.shipped()["alisamir2022-grid"].read_text("utf-8"))
+    points = [options_at(plan.space, grid_point(plan.space, index)) for index in range(plan.trials)]
+    sizes = {(point["layers"], point["width"]) for point in points}
+    assert len(points) == 36 and sizes == {(1, 64), (2, 128), (4, 256)}
+    assert {point["learning-rate"] for point in points} == {1e-2, 1e-3, 1e-4}
 
 
 def test_what_a_plan_leaves_out(tmp_path):

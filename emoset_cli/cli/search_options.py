@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from emoset_cli.cli.deep import app
-from emoset_cli.cli.deep_options import NETWORK, OPTIONS
 from emoset_cli.errors import EmosetError
 from emoset_cli.models import MODELS
 from emoset_cli.search.space import Command, Knob, Value, told
@@ -33,8 +32,8 @@ def command(train: str) -> Command:
         if name in _ELSEWHERE:
             mend = "leave it out; see emoset search --help"
             refused[option] = EmosetError(f"--{option} is no part of a plan", mend)
-        elif train in MODELS and name in OPTIONS and OPTIONS[name].panel == NETWORK and train not in owners:
-            mend = f"leave it out; it is an option of {', '.join(owners)}"
+        elif parameter.annotation.__metadata__[0].hidden:  # it is another network's
+            mend = f"leave it out{'; it is an option of ' + ', '.join(owners) if owners else ''}"
             refused[option] = EmosetError(f"{train} has no --{option}", mend)
         else:
             knobs[option] = _knob(name, parameter)
@@ -49,7 +48,7 @@ def command_line(train: str, options: dict[str, Value], corpora: list[str]) -> l
         if isinstance(value, bool):
             off = _declared(by_name[name])[0].partition("/")[2]
             words += [f"--{name}"] if value else [off] if off else []
-        else:
+        elif value != "":
             words += [f"--{name}", told(value)]
     return words
 

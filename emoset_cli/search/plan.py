@@ -177,7 +177,9 @@ class _Reader:
         return None
 
     def value(self, knob: Knob, node: Node, where: Where) -> Value | None:
-        """A value that the option takes."""
+        """A value that the option takes; '' leaves an option of words out."""
+        if knob.kind is str and node.kind == "str" and not node.value:
+            return ""
         value: Value | None = _SHAPES[knob.kind](self.document, node, where)
         if value is None:
             return None

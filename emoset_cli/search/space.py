@@ -121,10 +121,10 @@ def grid_point(space: Sequence[Dimension], index: int) -> dict[str, str]:
 
 
 def told(value: Value) -> str:
-    """A value as the command line takes it; truth values as YAML writes them.
+    """A value as the command line takes it; truth values, and the word that leaves an option out, as YAML writes them.
 
     Example:
-        >>> [told(value) for value in (True, 3, 0.0001, "gru")]
-        ['true', '3', '0.0001', 'gru']
+        >>> [told(value) for value in (True, 3, 0.0001, "gru", "")]
+        ['true', '3', '0.0001', 'gru', "''"]
     """
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value) or "''"
