@@ -8,7 +8,7 @@ new extraction, other audio or settings always do.
 
 import io
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -135,8 +135,7 @@ def extract(
     progress(len(done), sum(seconds[sound] for sound in done))
     names: list[str] = []
     if len(todo) or not (folder / f"{key}.json").is_file():
-        columns = ["utterance", "shard", "offset", "samples", "audio"]
-        cells = list(todo[columns].itertuples(index=False, name=None))
+        cells = longest_first(todo)
         audio = corpus_folder(workspace, key) / "audio"
         jobs = [(*made, audio, parts, cells[at : at + _PER_JOB]) for at in range(0, len(cells), _PER_JOB)]
         for part in run_jobs(_extract_part, jobs, workers):
@@ -148,7 +147,7 @@ def extract(
     if not have.keys() >= seconds.keys():
         raise EmosetError(f"features were removed from {folder} at the same time", "give the same command again")
     if list(have) != rows["audio"].tolist() or parts.is_dir() or not (folder / f"{key}.json").is_file():
-        names = names or _extractor(*made)[0]
+        names = names or extractor(*made)[0]
         _write_whole(folder, key, recipe.settings, names, {sound: have[sound] for sound in rows["audio"]})
         shutil.rmtree(parts, ignore_errors=True)
     finite = {sound: bool(np.isfinite(row).all()) for sound, row in have.items()}
@@ -159,6 +158,13 @@ def extract(
     ]
 
 
+def longest_first(utterances: Any) -> list[tuple[Any, ...]]:
+    """What `AudioStore.verified` wants of each utterance: those of similar length side by side, long work first."""
+    columns = ["utterance", "shard", "offset", "samples", "audio"]
+    ordered = utterances.sort_values("samples", ascending=False, kind="stable")
+    return list(ordered[columns].itertuples(index=False, name=None))
+
+
 def _extract_part(name: str, means: dict[str, Any], audio: Path, parts: Path, cells: list[tuple]) -> list[str]:
     """Write the features of some utterances as a part; answer their audio hashes.
 
@@ -167,7 +173,7 @@ def _extract_part(name: str, means: dict[str, Any], audio: Path, parts: Path, ce
     """
     store = AudioStore(audio)
     waveforms = [store.verified(*cell) for cell in cells]
-    names, extract_batch = _extractor(name, means)
+    names, extract_batch = extractor(name, means)
     values = extract_batch(waveforms)
     hashes = [cell[-1] for cell in cells]
     with suppress(FileNotFoundError):  # another process was through with the same and has removed the folder
@@ -181,7 +187,8 @@ def _extract_part(name: str, means: dict[str, Any], audio: Path, parts: Path, ce
 _built: dict[str, Any] = {}  # an extractor a process: building one costs more than an utterance
 
 
-def _extractor(name: str, means: dict[str, Any]) -> Any:
+def extractor(name: str, means: dict[str, Any]) -> Any:
+    """What `features.build` answers, built once a process."""
     key = digest(name, means)
     if key not in _built:
         _built[key] = features.build(name, **means)
@@ -243,36 +250,58 @@ def load(workspace: Path, name: str, key: str, utterances: Any) -> tuple[list[st
     """Names of the features, and a row for each utterance of the table: float32 ``(utterances, features)``.
 
     Raises:
-        EmosetError: if they were not extracted, are stale (other audio), damaged, or not finite
+        EmosetError: if they were not extracted, are stale (other audio), damaged, not finite, or frames
     """
     folder = feature_folder(workspace, name)
+    if name not in features.FEATURES and features.has_frames(settings(workspace, name)):
+        raise EmosetError(
+            f"{name} holds frames, and one vector an utterance is wanted",
+            f"emoset train embedding --feature {name}, or extract it again with --pool mean",
+        )
     if not (folder / f"{key}.json").is_file():
-        raise EmosetError(f"{key} has no {name} features", _command(workspace, name, key))
+        raise EmosetError(f"{key} has no {name} features", command(workspace, name, key))
     columns, values, hashes = _load(folder, key)
     row_of = {sound: row for row, sound in enumerate(hashes)}
-    missing = [u for u, sound in zip(utterances["utterance"], utterances["audio"], strict=True) if sound not in row_of]
+    check_there(workspace, name, key, utterances, row_of)
+    rows = values[[row_of[sound] for sound in utterances["audio"]]]
+    check_finite(name, utterances["utterance"][~np.isfinite(rows).all(axis=1)].tolist())
+    return columns, rows.astype(np.float32, copy=False)
+
+
+def check_there(workspace: Path, name: str, key: str, utterances: Any, there: Container[str]) -> None:
+    """Refuse utterances whose audio has no features.
+
+    Raises:
+        EmosetError: if there are such
+    """
+    missing = [u for u, sound in zip(utterances["utterance"], utterances["audio"], strict=True) if sound not in there]
     if missing:
         raise EmosetError(
             f"{len(missing)} utterances of {key} are newer than its {name} features, the first is {missing[0]}",
-            _command(workspace, name, key),
+            command(workspace, name, key),
         )
-    rows = values[[row_of[sound] for sound in utterances["audio"]]]
-    bad = utterances["utterance"][~np.isfinite(rows).all(axis=1)]
-    if len(bad):
+
+
+def check_finite(name: str, bad: list[str]) -> None:
+    """Refuse to go on where there are ``bad`` utterances.
+
+    Raises:
+        EmosetError: if there are any
+    """
+    if bad:
         raise EmosetError(
-            f"{len(bad)} utterances have no finite {name} features, the first is {bad.iloc[0]}",
+            f"{len(bad)} utterances have no finite {name} features, the first is {bad[0]}",
             "they are too short for the extractor: leave them out by `emoset prepare` with a larger --min-duration",
         )
-    return columns, rows
 
 
-def _command(workspace: Path, name: str, key: str) -> str:
+def command(workspace: Path, name: str, key: str) -> str:
     """What to type to extract a feature set for one more corpus."""
     family = features.family_of(name)
     if not family:
         return f"emoset extract {name} {key}"
     options = " ".join(f"--{option} {value}" for option, value in settings(workspace, name)["options"].items())
-    return f"emoset extract {family} {key} {options}, with the --weights it had"
+    return f"emoset extract {family} {key} {options}, {features.again(name)}"
 
 
 def shape(workspace: Path, feature: str | Recipe, key: str) -> tuple[int, int]:

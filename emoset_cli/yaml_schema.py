@@ -1,9 +1,10 @@
 """YAML read strictly: a file becomes plain values that fit a schema, and each mistake in it is told with its line.
 
 A schema is made of shapes, functions that turn a node into a value or note what is wrong with it: `text`,
-`text_or_number`, `character`, `integer`, `number`, `flag`, `list_of`, `map_of`, `record`, `or_null`, `or_else`. Unlike
-plain YAML nothing is converted in silence: ``03`` where a speaker id is expected is a mistake, not the number 3, and a
-key given twice is one too. Texts are in Unicode's composed form (NFC), as are the names of files that they meet.
+`text_or_number`, `character`, `integer`, `number`, `signed`, `scientific`, `flag`, `list_of`, `map_of`, `record`,
+`or_null`, `or_else`. Unlike plain YAML nothing is converted in silence: ``03`` where a speaker id is expected is a
+mistake, not the number 3, and a key given twice is one too. Texts are in Unicode's composed form (NFC), as are the
+names of files that they meet.
 """
 
 import re
@@ -84,6 +85,10 @@ def _digits(pattern: str, example: str, convert: Callable[[str], Any]) -> Shape:
 
 integer = _digits(r"0|[1-9][0-9]{0,8}", "535", int)
 number = _digits(r"-?[0-9]{1,9}(\.[0-9]{1,9})?", "80 or 0.5", float)
+signed = _digits(r"-?(0|[1-9][0-9]{0,8})", "3 or -60, without quotes", int)
+scientific = _digits(
+    r"-?(0|[1-9][0-9]{0,8})(\.[0-9]{1,17})?([eE][-+]?[0-9]{1,2})?", "0.01 or 1e-4, without quotes", float
+)
 
 
 def flag(document: Document, node: Node, where: Where) -> bool | None:

@@ -20,7 +20,8 @@ ARIA, CORA = "demo-aria", "demo-cora"
 RUN = [sys.executable, "-c", "from emoset_cli.cli.main import main; main()"]
 HEAVY = {
     "torch", "pandas", "sklearn", "opensmile", "numpy", "pyarrow", "soundfile", "soxr", "scipy", "statsmodels",
-    "matplotlib", "joblib", "jinja2", "yaml", "safetensors", "torchaudio", "torchvision", "accelerate", "umap",
+    "matplotlib", "joblib", "jinja2", "yaml", "safetensors", "torchaudio", "torchvision", "accelerate",
+    "optuna", "umap", "transformers", "peft",
 }  # fmt: skip
 
 
@@ -105,6 +106,7 @@ LINES = {
     "train cnn-rnn": "train cnn-rnn -t demo-cora {tiny} -nf 2 -N 1 -d {w}",
     "plot embedding": "plot embedding demo-cora_cnn --method pca -d {w}",
     "transfer": "transfer --reference 'egemaps-v02 svm' --baselines -d {w}",
+    "search": "search {w}/plan.yaml -t demo-cora -d {w}",
     "evaluate": "evaluate demo-cora_svm demo-aria_svm -d {w}",
     "compare": "compare demo-cora_svm demo-cora_forest -d {w}",
     "corpora list": "corpora list -d {w}",
@@ -131,6 +133,9 @@ def line(name, workspace, recordings):
         (workspace / "files.csv").write_text("file,label,speaker\na.wav,joy,1\nb.wav,anger,2\n", "utf-8")
     if name == "plot embedding":
         assert main([*line("train cnn", workspace, recordings), "-q"]) == 0
+    if name == "search":
+        (workspace / "plan.yaml").write_text("train: svm\nspace: {normalise: {choice: [train, corpus]}}\n"
+                                             "search: {sampler: grid}\n", "utf-8")  # fmt: skip
     return shlex.split(LINES[name].format(w=workspace, r=recordings[CORA].parent, tiny=TINY))
 
 
@@ -186,7 +191,8 @@ def test_a_workspace_may_be_named_by_the_environment(emoset, results, monkeypatc
     [
         "prepar", "--no-such", "prepare", "extract", "compare", "corpora show", "train mlp", "train svm --no-such",
         "train cnn -m half", "train cnn -bs 1", "train cnn --precision fp8", "train cnn --speed 2",
-        "transfer --no-such", "train svm --seed -1", "train svm --seed one",
+        "transfer --no-such", "search", "search svm-features --trials 0", "search svm-features --device gpu",
+        "train svm --seed -1", "train svm --seed one",
         "train svm --workers -1", "train svm --normalise speakers",
         "train svm --class-weight heavy", "prepare a=b --min-duration -1", "prepare a=b --min-duration nan",
         "demo --scale 0", "evaluate --json=yes", "train svm stray", "corpora cite", "corpora stats --no-such",
@@ -246,6 +252,10 @@ ERRORS = {
     "train svm -t demo-cora --labels arousl -d {w}": ("unknown label space 'arousl'", "did you mean 'arousal'?"),
     "train svm -t demo-cora --subset all -d {w}": ("unknown subset of demo-cora 'all'", "known: none"),
     "train svm -t demo-cora --registry no.yaml -d {w}": ("no.yaml", ""),
+    "search svm-feature -d {w}": ("unknown plan 'svm-feature': no such file", "did you mean 'svm-features'?"),
+    "search svm-features -d {w}/empty": ("empty holds no prepared corpus", "emoset prepare CORPUS=FOLDER"),
+    "search svm-features -t demo-arja -d {w}": ("unknown prepared corpus .* 'demo-arja'", "did you mean 'demo-aria'?"),
+    "search svm-features --device cuda -d {w}": ("baselines are trained on the processor", "leave --device out"),
     "evaluate demo-dora -d {w}": ("unknown run 'demo-dora'", "known: demo-aria_forest"),
     "evaluate demo-cora -d {w}": ("'demo-cora' fits several runs", "give more of the name"),
     "evaluate -d {w}/empty": ("empty holds no finished run", "emoset train svm"),
@@ -318,6 +328,7 @@ WRITERS = {
     "train": "train svm -t demo-cora -d {w} --seed 3",
     "train a network": "train cnn -t demo-cora --preset quick -e 1 -p 1 -nm 16 -w 1 -nf 2 -N 1 -d {w} -q",
     "train, folds": "train forest -t demo-cora -d {w} --partition folds:3 --workers 1",
+    "search": "search svm-features -t demo-cora -d {w}",
     "evaluate": "evaluate demo-cora_svm-egemaps-v02_standard_ -d {w}",
     "compare": "compare demo-cora_svm-egemaps-v02_standard_ demo-cora_forest-egemaps-v02_standard_ -d {w}",
 }

@@ -83,8 +83,8 @@ def test_balanced_weights():
 def test_unknown_names_say_what_is_known():
     with pytest.raises(EmosetError, match=r"unknown loss 'crossentropy'(.|\n)*did you mean 'cross-entropy'"):
         build_loss("crossentropy", 3, None)
-    with pytest.raises(EmosetError, match=r"unknown optimizer 'adagrad'(.|\n)*adadelta, adam, rmsprop, sgd"):
-        optim.build_optimizer("adagrad", [], 0.1)
+    with pytest.raises(EmosetError, match=r"unknown optimizer 'adadrag'(.|\n)*adadelta, adagrad, adam, rmsprop, sgd"):
+        optim.build_optimizer("adadrag", [], 0.1)
     with pytest.raises(EmosetError, match=r"unknown sampling 'random'(.|\n)*proportional, round-robin"):
         sampling.turns({"a": 1}, "random", 1.0, np.random.default_rng(0))
     assert all(entry.help for entry in [*losses.LOSSES.values(), *optim.OPTIMISERS.values()])
@@ -140,7 +140,13 @@ def test_decay_is_that_of_keras():
     assert weight.tolist()[0] == pytest.approx([2 - 0.1 * 2 * 0.05 * 2, -1 + 0.1 * 2 * 0.05])
 
 
-RATES = {"sgd": 0.02, "rmsprop": 0.02, "adam": 0.05, "adadelta": 100.0}  # adadelta finds its own pace, very slowly
+RATES = {
+    "sgd": 0.02,
+    "rmsprop": 0.02,
+    "adam": 0.05,
+    "adagrad": 0.5,
+    "adadelta": 100.0,
+}  # adadelta finds its own pace, very slowly
 
 
 @pytest.mark.parametrize("name", optim.OPTIMISERS)

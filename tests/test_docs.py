@@ -510,6 +510,9 @@ def test_every_file_column_and_setting_of_a_workspace_is_explained(
     assert emoset("corpora", "stats", *common, *registry).code == 0
     aggregate = emoset("corpora", "aggregate", "--labels", "arousal", *common, *registry, "--name", "NAME")
     assert aggregate.code == 0, aggregate.err
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("train: forest\noptions: {feature: gemaps}\nspace: {normalise: {choice: [train]}}\n", "utf-8")
+    assert emoset("search", plan, "--trials", 1, *registry, *common).code == 0
     page = PAGE["workspace.md"]
     for path in tmp_path.rglob("*"):
         if path.is_file():
@@ -530,8 +533,9 @@ def test_every_file_column_and_setting_of_a_workspace_is_explained(
         other / "seen.csv",
         run / "predictions.csv",
         tmp_path / "corpora" / "hallway" / "problems.csv",
+        next(tmp_path.glob("searches/*/trials.csv")),
     ):
         columns = set(file.read_text(encoding="utf-8").splitlines()[0].split(","))
         columns = {re.sub("^(score|probability)_.*", r"\1_LABEL", column) for column in columns}
         columns = {re.sub("^devel_uar:.*", "devel_uar:HEAD", column) for column in columns}
-        assert columns <= told, columns - told
+        assert columns - {"normalise"} <= told, columns - told  # the option searched here

@@ -44,6 +44,7 @@ MAY_IMPORT = {
         "errors", "files", "problems", "corpora", "levels", "audio", "store", "checks", "segments", "manifest",
     },
     "feature_store": {"errors", "files", "parallel", "features", "store", "prepare"},
+    "frame_store": {"errors", "files", "parallel", "features", "store", "prepare", "feature_store"},
     # what the tables of prepared corpora make
     "balance": set(),
     "partition": {"errors", "files"},
@@ -65,6 +66,7 @@ MAY_IMPORT = {
         "prepare", "feature_store", "metrics", "runs", "store", "models", "audio",
     },
     "report": {"", "errors", "files", "labels", "explore", "metrics", "stats", "runs"},
+    "search": {"errors", "files", "yaml_tree", "yaml_schema", "runs"},
 }  # fmt: skip
 MAY_IMPORT["cli"] = set(MAY_IMPORT)  # everything
 
@@ -88,9 +90,12 @@ ONLY = {
     "torch": {"models", "features", "train"},
     "torchaudio": {"models"},
     "torchvision": {"models"},
+    "transformers": {"models"},
+    "huggingface_hub": {"models"},
     "accelerate": {"train"},
     "tensorboard": {"train"},
-    "yaml": {"yaml_tree", "runs", "exchange"},
+    "yaml": {"yaml_tree", "runs", "exchange", "search"},
+    "optuna": {"search"},
     "regex": {"bounded"},
     "openpyxl": {"tables"},
     "audformat": {"exchange"},
@@ -105,12 +110,12 @@ ONLY = {
 # These take long to import: only inside the function that needs them.
 LAZY = {"torch", "pandas", "sklearn", "scipy", "statsmodels", "matplotlib", "opensmile", "soundfile", "soxr", "pyarrow",
         "joblib", "jinja2", "markupsafe", "safetensors", "regex", "openpyxl", "audformat", "torchaudio", "torchvision",
-        "accelerate", "umap"}  # fmt: skip
+        "accelerate", "optuna", "transformers", "huggingface_hub", "umap", "peft"}  # fmt: skip
 # Networks and what trains them are torch through and through: others import these modules inside functions.
 TORCH = ("models/", "train/deep/")
 # Loaded by every `--help`: these may not even import numpy or yaml at the top.
 LIGHT = {"", "cli", "errors", "files", "runs", "train/__init__", "features/__init__", "models/__init__",
-         "train/deep/__init__", "train/deep/settings"}  # fmt: skip
+         "train/deep/__init__", "train/deep/settings", "search/__init__", "search/space"}  # fmt: skip
 
 
 def modules():

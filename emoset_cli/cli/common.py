@@ -33,6 +33,7 @@ Tasks = Annotated[
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda; auto takes a GPU where there is one")]
 DEFAULT_WORKSPACE = Path("emoset-data")
+Attempt = Callable[[Iterable[Any], Callable[[Any], Any]], tuple[list[Any], bool]]  # as `each`
 
 
 def say(text: str, quiet: bool = False) -> None:

@@ -183,8 +183,30 @@ def _deep(name: str, help: str) -> Any:
     return typer.Option(name, help=help, rich_help_panel="Deep features")
 
 
-Network = Annotated[str, _deep("--model", "ImageNet network of deepspectrum, torchvision's name; vgg16 by default")]
-Layer = Annotated[str, _deep("--layer", "layer whose activations are taken; by default what the last layer reads")]
+Network = Annotated[
+    str,
+    _deep(
+        "--model",
+        "deepspectrum: torchvision's name of an ImageNet network, vgg16 by default; wav2vec2: a speech encoder of "
+        "transformers (wav2vec2, XLS-R, HuBERT, WavLM, Whisper, ...), a folder or a name of the hub",
+    ),
+]
+Layer = Annotated[
+    str,
+    _deep(
+        "--layer",
+        "deepspectrum: whose activations are taken, by default what the last layer reads; wav2vec2: last (default), "
+        "a number, mean (over all layers) or all",
+    ),
+]
+Pool = Annotated[
+    str,
+    _deep(
+        "--pool",
+        "wav2vec2: mean over the utterance's frames (default), meansd (and their standard deviation), or frames: "
+        "each one, for models that listen in time",
+    ),
+]
 Weights = Annotated[
     str, _deep("--weights", "torchvision's name of weights, or a file (.safetensors, .pth); torchvision's by default")
 ]
@@ -193,10 +215,13 @@ Device = Annotated[str, _deep("--device", "auto, cpu or cuda; auto: CUDA where t
 
 
 def extract(
-    feature: Annotated[str, typer.Argument(help="feature set: egemaps, emobase, compare-2016, deepspectrum, ...")],
+    feature: Annotated[
+        str, typer.Argument(help="feature set: egemaps, emobase, compare-2016, deepspectrum, wav2vec2, ...")
+    ],
     corpora: Annotated[list[str] | None, typer.Argument(help="corpora; all prepared ones by default")] = None,
     model: Network = "",
     layer: Layer = "",
+    pool: Pool = "",
     weights: Weights = "",
     precision: Precision = "",
     device: Device = "",
@@ -217,7 +242,9 @@ def extract(
 
     features.find_feature(feature)  # before anything is read
     keys = chosen_corpora(corpora, workspace)
-    given = {"model": model, "layer": layer, "weights": weights, "precision": precision, "device": device}
+    given = {
+        "model": model, "layer": layer, "pool": pool, "weights": weights, "precision": precision, "device": device,
+    }  # fmt: skip
     options = {option: value for option, value in given.items() if value}
     recipe = features.recipe(feature, options, workers, not quiet and sys.stderr.isatty())
     if recipe.note:
@@ -238,17 +265,22 @@ def _extract(workspace: Path, recipe: Any, key: str, force: bool, quiet: bool) -
     """Extract a feature set for one corpus; answer its row of the table."""
     from time import monotonic
 
-    from emoset_cli import feature_store
+    from emoset_cli import feature_store, frame_store
+    from emoset_cli.features import has_frames
     from emoset_cli.prepare import read_utterances
 
     name = recipe.settings["feature"]
     utterances = read_utterances(workspace, key)
     start = monotonic()
     with progress_bar(f"{name} {key}", "utterances", int(utterances["audio"].nunique()), quiet) as bar:
-        bad = feature_store.extract(workspace, recipe, key, utterances, recipe.workers, force, bar.advance)
+        if has_frames(recipe.settings):
+            bad = frame_store.extract(workspace, recipe, key, utterances, recipe.workers, force, bar.advance)
+            columns = frame_store.shape(workspace, recipe, key)
+        else:
+            bad = feature_store.extract(workspace, recipe, key, utterances, recipe.workers, force, bar.advance)
+            columns, _ = feature_store.shape(workspace, recipe, key)
     for utterance in bad[:5]:
         say(f"problem: {utterance} has no finite {name} features: too short for the extractor")
-    columns, _ = feature_store.shape(workspace, recipe, key)
     return {
         "corpus": key, "feature": name, "utterances": len(utterances), "without_features": len(bad),
         "features": columns, "hours": float(utterances["duration_s"].sum() / 3600),

@@ -5,34 +5,48 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from emoset_cli.cli.common import answer, chosen_corpora, each, finish, load_registry, say
+from emoset_cli.cli.common import Attempt, answer, chosen_corpora, each, finish, load_registry, say
 from emoset_cli.cli.deep_options import FRONT, MACHINE, NETWORK, OPTIONS, SETTINGS, of_panel, signature
 from emoset_cli.cli.learn import app as app
 from emoset_cli.cli.learn import partition_of
 from emoset_cli.errors import EmosetError
 from emoset_cli.models import MODELS
-from emoset_cli.train.deep.settings import Settings
+from emoset_cli.train.deep.settings import settings_of
 
 
 def _command(model: str) -> Callable[..., None]:
     """The command that trains one kind of network."""
 
     def train(**given: Any) -> None:
-        settings = of_panel(SETTINGS, given)
-        mode, initial, tune = (settings.pop(name, None) for name in ("mode", "initial_model", "tune"))
-        settings |= {"model": model, "seed": given["seed"], "front": of_panel(FRONT, given)}
-        settings["network"] = _network(model, of_panel(NETWORK, given))
-        names = ("partition", "labels", "subset", "aggregate", "pool", "multi_task", "workspace", "registry")
-        data = _Data(**{name: given[name] for name in names})
-        machine = _Machine(**of_panel(MACHINE, given), **{name: given[name] for name in ("workers", "force", "quiet")})
-        _train(given["task"], mode, initial, tune, settings, data, machine, given["as_json"])
+        from emoset_cli.train.deep.device import is_main
 
-    train.__signature__ = signature()  # type: ignore[attr-defined]
+        runs, well = trained(model, given)
+        if runs and is_main():
+            _answer_runs(runs, given["as_json"])
+        finish(well)
+
+    train.__signature__ = signature(model)  # type: ignore[attr-defined]
     return train
 
 
 for _name, _model in MODELS.items():
     app.command(_name, help=_model.help)(_command(_name))
+
+
+def trained(model: str, given: dict[str, Any], attempt: Attempt = each) -> tuple[list[Any], bool]:
+    """Train with the options of a command, by their names; answer the runs and whether all went well.
+
+    ``attempt`` does some work for every corpus: `each` goes on after errors, another may not. With ``tune`` the shared
+    run is the first.
+    """
+    settings = of_panel(SETTINGS, given)
+    mode, initial, tune = (settings.pop(name, None) for name in ("mode", "initial_model", "tune"))
+    settings |= {"model": model, "seed": given["seed"], "front": of_panel(FRONT, given)}
+    settings["network"] = _network(model, of_panel(NETWORK, given))
+    names = ("partition", "labels", "subset", "aggregate", "pool", "multi_task", "workspace", "registry")
+    data = _Data(**{name: given[name] for name in names})
+    machine = _Machine(**of_panel(MACHINE, given), **{name: given[name] for name in ("workers", "force", "quiet")})
+    return _train(given["task"], mode, initial, tune, settings, data, machine, attempt)
 
 
 @dataclass(frozen=True)
@@ -63,7 +77,7 @@ class _Machine:
 
 def _network(model: str, given: dict[str, Any]) -> dict[str, Any]:
     """The network options that were given; those of another model are refused."""
-    wanted = {name: value for name, value in given.items() if value is not False}
+    wanted = {name: value for name, value in given.items() if value is not False or OPTIONS[name].default is None}
     for name in wanted:
         if name not in MODELS[model].options:
             others = ", ".join(other for other, entry in MODELS.items() if name in entry.options)
@@ -73,8 +87,9 @@ def _network(model: str, given: dict[str, Any]) -> dict[str, Any]:
 
 def _train(
     tasks: list[str] | None, mode: str, initial_model: str | None, tune: str | None, settings: dict[str, Any],
-    data: _Data, machine: _Machine, as_json: bool,
-) -> None:  # fmt: skip
+    data: _Data, machine: _Machine, attempt: Attempt,
+) -> tuple[list[Any], bool]:  # fmt: skip
+    from emoset_cli.feature_store import find
     from emoset_cli.models.hardware import choose_precision
     from emoset_cli.train.deep.board import require
     from emoset_cli.train.deep.device import is_main
@@ -90,20 +105,21 @@ def _train(
     precision, why = choose_precision(machine.precision, machine.device)
     say(f"precision: {precision} ({why})", machine.quiet)
     initial = read_initial(data.workspace, initial_model) if initial_model else None
-    options = Settings(mode=mode, precision=precision, **settings)
+    model = settings.pop("model")
+    if settings.get("feature"):
+        settings["feature"] = find(data.workspace, settings["feature"])
+    options = settings_of(model, settings | {"mode": mode, "precision": precision})
     groups = [keys] if together else [[key] for key in keys]
-    planned, well = each(groups, lambda group: _plan(group, data, options, known, initial, machine.quiet))
+    planned, well = attempt(groups, lambda group: _plan(group, data, options, known, initial, machine.quiet))
     runs = _run(planned, machine)
     if tune and runs:
         base = read_initial(data.workspace, runs[0].name)
         alone = _Data(data.partition, "own", "", False, False, False, data.workspace, data.registry)
-        after = Settings(mode=tune, precision=precision, **settings)
-        tuned, tuned_well = each(keys, lambda key: _plan([key], alone, after, known, base, machine.quiet))
+        after = settings_of(model, settings | {"mode": tune, "precision": precision})
+        tuned, tuned_well = attempt(keys, lambda key: _plan([key], alone, after, known, base, machine.quiet))
         runs += _run(tuned, machine)
         well = well and tuned_well
-    if runs and is_main():
-        _answer_runs(runs, as_json)
-    finish(well)
+    return runs, well
 
 
 def _check_together(data: _Data, keys: list[str], tune: str | None, together: bool) -> None:
@@ -121,7 +137,7 @@ def _check_together(data: _Data, keys: list[str], tune: str | None, together: bo
         )
 
 
-def _plan(group: list[str], data: _Data, options: Settings, known: Any, initial: Any, quiet: bool) -> Any:
+def _plan(group: list[str], data: _Data, options: Any, known: Any, initial: Any, quiet: bool) -> Any:
     """The run of a corpus, or of several together, as far as it can be settled before training."""
     from emoset_cli.prepare import entry_hash
     from emoset_cli.train.deep import tasks

@@ -9,10 +9,10 @@ import typer
 
 from emoset_cli.cli import common
 from emoset_cli.cli.learn import Aggregate, Pool, Split, Subset
-from emoset_cli.train.deep.settings import EVAL_WINDOWS, MODES, PRECISIONS, PRESETS, Settings
+from emoset_cli.models import MODELS
+from emoset_cli.train.deep.settings import EVAL_WINDOWS, MODES, PRECISIONS, PRESETS, SAMPLING
 
 SETTINGS, NETWORK, FRONT, DATA, MACHINE = "Training", "Network", "Spectrogram and augmentation", "Data", "Machine"
-_PLAIN = Settings()
 _LONG = 70  # characters
 
 
@@ -21,7 +21,7 @@ class Option:
     """An option: ``kind`` is its type or the words to choose from, ``panel`` its place in the help.
 
     Options of the panels Training, Network and Spectrogram are fields of `Settings`, of its ``network`` or of its
-    ``front``, under the option's name; None there is "as usual".
+    ``front``, under the option's name; None there is what is usual for the model.
     """
 
     panel: str
@@ -31,15 +31,15 @@ class Option:
     help: str
     limits: dict[str, float] = field(default_factory=dict)
 
-    def parameter(self, name: str) -> Parameter:
-        """As a parameter of a command."""
+    def parameter(self, name: str, hidden: bool = False) -> Parameter:
+        """As a parameter of a command; hidden from its help where only other commands can use it."""
         kind, default = self.kind, self.default
         if isinstance(kind, list):
             kind = StrEnum(name.title(), {word: word for word in kind})  # type: ignore[misc, no-redef]
             default = kind[default] if default else default
         # A long help tells the words itself.
         limits: dict[str, Any] = {**self.limits, "metavar": name.upper() if len(self.help) > _LONG else None}
-        told = typer.Option(*self.names, help=self.help, rich_help_panel=self.panel, **limits)
+        told = typer.Option(*self.names, help=self.help, rich_help_panel=self.panel, hidden=hidden, **limits)
         shown: Any = kind if default is not None else kind | None
         annotation: Any = Annotated[shown, told]
         return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
@@ -50,7 +50,10 @@ def _told(known: dict[str, Any]) -> str:
 
 
 _TUNE = [mode for mode in MODES if mode != "scratch"]
-_FIRST_LR = "the first; then a tenth, then a hundredth. 0.1; 0.01 in finetune and last-layer, which make two steps"
+_FIRST_LR = (
+    "the first; then a tenth, then a hundredth. 0.1; 0.01 in finetune and last-layer, which make two steps. embedding: "
+    "0.0001 all the time, wccn: 0.0003"
+)
 _LABELS = (
     "label space, as of train svm; several joined by commas, with --pool, are domains of one network: "
     "arousal,valence is EmoNet's A+V"
@@ -65,7 +68,10 @@ OPTIONS = {
         DATA, bool, False, ("--multi-task", "-mt"), "one network for all corpora, each with its own labels"
     ),
     "tune": Option(SETTINGS, _TUNE, None, ("--tune",), "then transfer the shared network to each corpus, in this mode"),
-    "preset": Option(SETTINGS, list(PRESETS), _PLAIN.preset, ("--preset",), _told(PRESETS)),
+    "preset": Option(
+        SETTINGS, list(PRESETS), None, ("--preset",),
+        f"cli-20, embedding: alisamir2022, wccn: deep-wccn. {_told(PRESETS)}",
+    ),
     "patience": Option(
         SETTINGS, int, None, ("--patience", "-p"), "epochs without a better devel UAR; by preset", {"min": 1}
     ),
@@ -79,32 +85,53 @@ OPTIONS = {
         SETTINGS, int, None, ("--steps-per-epoch", "-spe"), "batches, or rounds, between looks at devel; by preset",
         {"min": 1},
     ),
-    "batch_size": Option(SETTINGS, int, _PLAIN.batch_size, ("--batch-size", "-bs"), "utterances", {"min": 2}),
+    "batch_size": Option(
+        SETTINGS, int, None, ("--batch-size", "-bs"), "utterances: 64, embedding: 1, wccn: 14", {"min": 1}
+    ),
+    "accumulate": Option(
+        SETTINGS, int, None, ("--accumulate",), "batches whose gradients make one update: 1", {"min": 1}
+    ),
     "first_lr": Option(SETTINGS, float, None, ("--learning-rate", "-lr"), _FIRST_LR, {"min": 0.0}),
     "optimizer": Option(
-        SETTINGS, ["sgd", "rmsprop", "adam", "adadelta"], _PLAIN.optimizer, ("--optimizer", "-o"),
-        "sgd has momentum 0.9",
+        SETTINGS, ["sgd", "rmsprop", "adam", "adagrad", "adadelta"], None, ("--optimizer", "-o"),
+        "sgd (momentum 0.9), embedding: adam, wccn: adagrad",
     ),
-    "loss": Option(SETTINGS, ["cross-entropy", "focal", "ordinal"], _PLAIN.loss, ("--loss", "-l"), "of the labels"),
+    "loss": Option(
+        SETTINGS, ["cross-entropy", "focal", "ordinal"], None, ("--loss", "-l"), "of the labels: cross-entropy"
+    ),
     "balanced_weights": Option(
-        SETTINGS, bool, True, ("--balanced-weights/--no-balanced-weights", "-bw"), "rare labels weigh more in the loss"
+        SETTINGS, bool, None, ("--balanced-weights/--no-balanced-weights", "-bw"),
+        "rare labels weigh more in the loss: yes; embedding and wccn: no",
     ),
-    "weight_decay": Option(SETTINGS, float, _PLAIN.weight_decay, ("--weight-decay",), "L2 on kernels", {"min": 0.0}),
+    "weight_decay": Option(
+        SETTINGS, float, None, ("--weight-decay",),
+        "λ of λ|w|² on kernels (PyTorch's is twice that): 1e-6, embedding: 0, wccn: 2.5e-4", {"min": 0.0},
+    ),
     "individual_decay": Option(
         SETTINGS, bool, False, ("--individual-weight-decay", "-iwd"), "L2 by size of the corpus, 1e-6 to 5e-3"
     ),
     "sampling": Option(
-        SETTINGS, ["round-robin", "proportional", "sqrt", "temperature"], _PLAIN.sampling, ("--sampling",),
-        "multi-task: which corpus gives the next batch",
+        SETTINGS, list(SAMPLING), None, ("--sampling",),
+        f"which corpus gives the next batch: round-robin; embedding and wccn: shuffled. {_told(SAMPLING)}",
+    ),
+    "repeat": Option(
+        SETTINGS, bool, None, ("--repeat/--no-repeat",),
+        "repeat utterances of smaller corpora until all have as many: no; embedding and wccn: yes",
     ),
     "temperature": Option(
-        SETTINGS, float, _PLAIN.temperature, ("--temperature",),
-        "of --sampling temperature: shares to the power of 1 / temperature",
+        SETTINGS, float, None, ("--temperature",),
+        "of --sampling temperature: shares to the power of 1 / temperature: 2",
     ),
     "window_s": Option(
-        SETTINGS, float, _PLAIN.window_s, ("--window", "-w"), "longest stretch heard in training, in seconds"
+        SETTINGS, float, None, ("--window", "-w"),
+        "longest stretch heard in training, in seconds: 5, embedding: 30, wccn: 2 (shorter ones are padded)",
     ),
-    "eval_window": Option(SETTINGS, list(EVAL_WINDOWS), _PLAIN.eval_window, ("--eval-window",), _told(EVAL_WINDOWS)),
+    "eval_window": Option(
+        SETTINGS, list(EVAL_WINDOWS), None, ("--eval-window",), f"whole; wccn: crop. {_told(EVAL_WINDOWS)}"
+    ),
+    "feature": Option(
+        SETTINGS, str, None, ("--feature", "-f"), "embedding: stored frames, as extracted; waveforms by default"
+    ),
     "labels": Option(DATA, str, "own", ("--labels",), _LABELS),
     "mels": Option(FRONT, int, None, ("--num-mels", "-nm"), "mel bands: 64", {"min": 8}),
     "win": Option(FRONT, int, None, ("--win",), "samples of a frame: 512", {"min": 16}),
@@ -123,7 +150,8 @@ OPTIONS = {
     "filters": Option(NETWORK, int, None, ("--filters", "-nf"), "filters of the first convolution: 32", {"min": 1}),
     "widen": Option(NETWORK, int, None, ("--widen", "-wf"), "factor of all filters: 1", {"min": 1}),
     "dropout": Option(
-        NETWORK, float, None, ("--dropout", "-do"), "share, of the classifier: 0.2", {"min": 0.0, "max": 0.9}
+        NETWORK, float, None, ("--dropout", "-do"),
+        "share, of the classifier: 0.2, wccn: 0.3; embedding, between layers: 0", {"min": 0.0, "max": 0.9},
     ),
     "dropout_block": Option(
         NETWORK, float, None, ("--dropout-block",), "share, within residual blocks: 0", {"min": 0.0, "max": 0.9}
@@ -132,7 +160,34 @@ OPTIONS = {
     "share_attention": Option(
         NETWORK, bool, False, ("--share-feature-layer", "-sfl"), "one attention for all corpora"
     ),
-    "cell": Option(NETWORK, ["gru", "lstm"], None, ("--cell",), "rnn, cnn-rnn: gru"),
+    "cell": Option(
+        NETWORK, ["gru", "lstm", "transformer"], None, ("--cell",),
+        "gru; rnn, cnn-rnn: gru or lstm; embedding: gru or transformer",
+    ),
+    "layers": Option(NETWORK, int, None, ("--layers",), "embedding: layers of the emotion model: 1", {"min": 1}),
+    "width": Option(NETWORK, int, None, ("--width",), "of the embedding: embedding 64, wccn 192", {"min": 1}),
+    "finetune": Option(
+        NETWORK, str, None, ("--finetune",),
+        "embedding: a speech encoder, name or folder, that hears the waveforms and is trained too (-m adapters: its "
+        "adapters only)",
+    ),
+    "train_front": Option(NETWORK, bool, False, ("--train-front",), "with --finetune: its convolutions too"),
+    "adapter": Option(NETWORK, ["lora", "bottleneck"], None, ("--adapter",), "with --finetune -m adapters: lora"),
+    "rank": Option(NETWORK, int, None, ("--rank",), "of LoRA, or width of the bottleneck: 8", {"min": 1}),
+    "checkpointing": Option(
+        NETWORK, bool, False, ("--checkpointing",), "gradient checkpointing of the encoder: less memory, more time"
+    ),
+    "encoder": Option(
+        NETWORK, str, None, ("--encoder",),
+        "wccn: a wav2vec 2.0 model with its pre-training heads, name or folder: facebook/wav2vec2-large-xlsr-53",
+    ),
+    "wccn": Option(NETWORK, bool, None, ("--deep-wccn/--no-deep-wccn",), "wccn: with or without Deep-WCCN"),
+    "alpha": Option(
+        NETWORK, float, None, ("--alpha",), "wccn: smoothing of the covariance: 0.4", {"min": 0.0, "max": 1.0}
+    ),
+    "w2v_weight": Option(
+        NETWORK, float, None, ("--w2v-weight",), "wccn: λ of the encoder's own loss: 0.0012", {"min": 0.0}
+    ),
     "weights": Option(NETWORK, str, None, ("--weights",), "vgg16: a file, a torchvision name, or none for random ones"),
     "trainable_blocks": Option(
         NETWORK, int, None, ("--trainable-blocks",), "vgg16: convolution blocks trained, from the top: 5",
@@ -160,13 +215,17 @@ _COMMON: dict[str, tuple[Any, Any]] = {
 }
 
 
-def signature() -> Signature:
-    """The parameters of a command that trains a network."""
+def signature(model: str) -> Signature:
+    """The parameters of the command that trains a network; what only other networks have is hidden, and refused."""
+    own = MODELS[model]
+    useless = {name for name, option in OPTIONS.items() if option.panel == NETWORK} - set(own.options)
+    useless |= set() if own.frames else {"feature"}
+    useless |= {name for name, option in OPTIONS.items() if option.panel == FRONT and own.fixed_window}
     plain = [
         Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=kind)
         for name, (kind, default) in _COMMON.items()
     ]
-    return Signature([*[option.parameter(name) for name, option in OPTIONS.items()], *plain])
+    return Signature([*[one.parameter(name, name in useless) for name, one in OPTIONS.items()], *plain])
 
 
 def of_panel(panel: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import typer
 
 from emoset_cli.cli.common import (
     DEFAULT_WORKSPACE,
+    Attempt,
     Force,
     Json,
     Quiet,
@@ -99,14 +100,26 @@ def _command(model: str) -> Callable[..., None]:
         as_json: Json = False,
         quiet: Quiet = False,
     ) -> None:
-        from emoset_cli.train.baseline import Options
-
-        weight = None if class_weight is ClassWeight.none else class_weight.value
-        options = Options(model, normalise.value, weight, seed)
-        data = _Data(feature, partition, labels, subset, aggregate, pool, workspace, registry)
-        _train(task, data, options, workers, force, as_json, quiet)
+        runs, well = trained(model, locals())
+        if runs:
+            _answer_runs(runs, as_json)
+        finish(well)
 
     return train
+
+
+def trained(model: str, given: dict[str, Any], attempt: Attempt = each) -> tuple[list[Any], bool]:
+    """Train with the options of a command, by their names; answer the runs and whether all went well.
+
+    ``attempt`` does some work for every corpus: `each` goes on after errors, another may not.
+    """
+    from emoset_cli.train.baseline import Options
+
+    weight = str(given["class_weight"])
+    options = Options(model, str(given["normalise"]), None if weight == ClassWeight.none else weight, given["seed"])
+    names = ("feature", "partition", "labels", "subset", "aggregate", "pool", "workspace", "registry")
+    data = _Data(**{name: given[name] for name in names})
+    return _train(given["task"], data, options, given["workers"], given["force"], given["quiet"], attempt)
 
 
 for _name, _baseline in BASELINES.items():
@@ -128,8 +141,8 @@ class _Data:
 
 
 def _train(
-    task: list[str] | None, data: _Data, options: Any, workers: int, force: bool, as_json: bool, quiet: bool
-) -> None:
+    task: list[str] | None, data: _Data, options: Any, workers: int, force: bool, quiet: bool, attempt: Attempt
+) -> tuple[list[Any], bool]:
     from emoset_cli import feature_store
     from emoset_cli.train import baseline
 
@@ -142,7 +155,7 @@ def _train(
             f"--pool keeps each corpus's own partition, {data.partition} divides by corpus or language", "leave one out"
         )
     together = across or data.pool
-    planned, well = each(
+    planned, well = attempt(
         [keys] if together else [[key] for key in keys], lambda group: _plan(group, data, name, options, known, quiet)
     )
     folds = sum(len(run.task.partition.folds) for run in planned)
@@ -153,9 +166,7 @@ def _train(
         say(f"{'already trained' if was else 'trained'}: {run.folder}", quiet)
         for fold in run.config["not_converged"]:
             say(f"note: {run.name}: the SVM of fold {fold} did not converge", quiet)
-    if runs:
-        _answer_runs(runs, as_json)
-    finish(well)
+    return runs, well
 
 
 def _plan(group: list[str], data: _Data, feature: str, options: Any, known: Any, quiet: bool) -> Any:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from emoset_cli import __version__
-from emoset_cli.cli import corpora, data, deep, demo, plot, results, transfer
+from emoset_cli.cli import corpora, data, deep, demo, plot, results, search, transfer
 from emoset_cli.cli.common import complain
 from emoset_cli.errors import EmosetError
 
@@ -28,6 +28,7 @@ app.add_typer(corpora.app, name="corpora")
 app.command()(data.prepare)
 app.command()(data.extract)
 app.add_typer(deep.app, name="train")
+app.command()(search.search)
 app.command()(results.evaluate)
 app.command()(results.compare)
 app.command()(transfer.transfer)

@@ -2,9 +2,12 @@
 
 An extractor module has ``PACKAGE`` (whose version is part of the settings) and ``build(**options)``, which answers the
 names of the features and a function from a batch of waveforms to an array. That of a family also has ``OPTIONS``,
-which the user may give, and ``plan(**options)``, which settles them in a `Plan`.
+which the user may give, ``plan(**options)``, which settles them in a `Plan`, and ``AGAIN``, what its settings leave out
+for who wants to extract with them once more.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import version
@@ -25,7 +28,8 @@ class Feature:
 FEATURES = {name: Feature("emoset_cli.features.egemaps", {"feature_set": official}) for name, official in SETS.items()}
 ALIASES = {"egemaps": "egemaps-v02", "gemaps": "gemaps-v01b", "compare": "compare-2016"}
 # Sets with options of the user's, named FAMILY-WHAT_WAS_CHOSEN: only extracting them tells which there are.
-FAMILIES = {"deepspectrum": "emoset_cli.features.deepspectrum"}
+FAMILIES = {"deepspectrum": "emoset_cli.features.deepspectrum", "wav2vec2": "emoset_cli.features.wav2vec2"}
+FRAMES = "frames"  # the pooling of sets that hold each frame of an utterance, not a vector: see `frame_store`
 
 
 class Plan(NamedTuple):
@@ -73,6 +77,17 @@ def family_of(name: str) -> str:
     return family if family in FAMILIES else ""
 
 
+def has_frames(settings: dict[str, Any]) -> bool:
+    """Whether a set with these settings holds frames."""
+    return bool(settings["options"].get("pool") == FRAMES)
+
+
+def again(name: str) -> str:
+    """What the settings of a family leave out for who wants to extract with them once more."""
+    told: str = import_module(FAMILIES[family_of(name)]).AGAIN
+    return told
+
+
 def recipe(name: str, options: dict[str, Any] | None = None, workers: int = 0, progress: bool = False) -> Recipe:
     """What is to be done to extract a feature set.
 
@@ -90,7 +105,8 @@ def recipe(name: str, options: dict[str, Any] | None = None, workers: int = 0, p
     module = import_module(FAMILIES[family]) if family else None
     for option in options or {}:
         if option not in (module.OPTIONS if module else ()):
-            raise EmosetError(f"{full} takes no --{option}", f"leave it out: it is for {', '.join(FAMILIES)}")
+            able = [other for other, path in FAMILIES.items() if option in import_module(path).OPTIONS]
+            raise EmosetError(f"{full} takes no --{option}", f"leave it out: it is for {', '.join(able)}")
     if not module:
         return Recipe(settings(full), {}, workers)
     rest = full.removeprefix(family).removeprefix("-")
@@ -122,3 +138,16 @@ def build(name: str, **means: Any) -> tuple[list[str], Any]:
     module = import_module(FAMILIES[family] if family else FEATURES[name].module)
     result: tuple[list[str], Any] = module.build(**(means if family else FEATURES[name].options))
     return result
+
+
+@contextmanager
+def threads_of_torch(count: int, device: str) -> Iterator[None]:
+    """Let torch use so many threads on a CPU, for the other processes need the other cores."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count if device == "cpu" else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

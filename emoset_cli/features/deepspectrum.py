@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from emoset_cli.errors import EmosetError
-from emoset_cli.features import Plan
+from emoset_cli.features import Plan, threads_of_torch
 from emoset_cli.features.spectrogram import SETTINGS, SIDE, painter
 from emoset_cli.parallel import cores
 
 PACKAGE = "torchvision"
 OPTIONS = ("model", "layer", "weights", "precision", "device")
+AGAIN = "with the --weights it had"
 _PROCESSES = 8  # at most: each holds the whole network
 
 
@@ -107,25 +108,12 @@ def build(
     paint = painter()
 
     def extract(waveforms: list[np.ndarray]) -> np.ndarray:
-        with _threads(threads if device == "cpu" else torch.get_num_threads()), _exact():
+        with threads_of_torch(threads, device), _exact():
             pictures = torch.stack([paint(waveform) for waveform in waveforms])  # batch, 3, 224, 224
             values: np.ndarray = network(pictures.to(device)).cpu().numpy()
             return values
 
     return [f"neuron_{number}" for number in range(count)], extract
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Let torch use so many threads, for the other processes need the other cores."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Networks: one file each, known by name here; torch is imported only when one of them is loaded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
@@ -12,14 +12,33 @@ class Model:
     """A network: its module and the help of its command.
 
     The module has ``build(labels, *, adapters=False, **options) -> torch.nn.Module``; ``labels`` are those of each
-    corpus, and what the options are and their defaults is told by its signature. ``options`` are those of the command
-    line, ``adapters`` says whether it can have any.
+    corpus, and what the options are and their defaults is told by its signature.
+
+    Args:
+        module: its name
+        help: of the command
+        options: of ``build`` that the command line has
+        adapters: whether it can have any
+        shared_adapters: whether a base that corpora share has some for each of them, as EmoNet's
+        batch_norm: whether a batch needs two utterances
+        frames: whether it can read stored frames instead of waveforms
+        one_thread: whether more threads slow it down on a CPU, as they do small recurrent layers
+        fixed_window: whether every utterance is cropped or padded to the same length: ``window_s`` of ``build``
+        brings: the option of ``build`` that names pretrained weights, "" if there is none
+        recipe: fields of `emoset_cli.train.deep.settings.Settings` whose usual value is another one than EmoNet's
     """
 
     module: str
     help: str
     options: tuple[str, ...]
     adapters: bool = True
+    shared_adapters: bool = True
+    batch_norm: bool = True
+    frames: bool = False
+    one_thread: bool = False
+    fixed_window: bool = False
+    brings: str = ""
+    recipe: dict[str, Any] = field(default_factory=dict)
 
     def load(self) -> Any:
         """The module, imported only when it is used."""
@@ -42,6 +61,7 @@ MODELS: dict[str, Model] = {
         "Whole or in part; attention and a classifier for each corpus.\n\nExample: emoset train vgg16 -t emodb",
         (*_HEAD, "weights", "trainable_blocks"),
         adapters=False,
+        brings="weights",
     ),
     "rnn": Model(
         "emoset_cli.models.rnn",
@@ -54,5 +74,56 @@ MODELS: dict[str, Model] = {
         "Train the residual and the recurrent network side by side; write run folders.\n\n"
         "One classifier for each corpus reads what both hear.\n\nExample: emoset train cnn-rnn -t emodb",
         (*_RESNET, *_HEAD, "cell"),
+    ),
+    "embedding": Model(
+        "emoset_cli.models.embedding",
+        "Train emotion embeddings: GRU or Transformer, one linear classifier a corpus; write run folders.\n\n"
+        "It reads mel filterbanks, the frames of emoset extract wav2vec2 (--feature), or fine-tunes a speech encoder "
+        "end to end (--finetune).\n\nExample: emoset train embedding -t emodb",
+        ("dropout", "cell", "layers", "width", "finetune", "train_front", "adapter", "rank", "checkpointing"),
+        shared_adapters=False,
+        batch_norm=False,
+        frames=True,
+        one_thread=True,
+        brings="finetune",
+        recipe={
+            "preset": "alisamir2022",
+            "optimizer": "adam",
+            "first_lr": 1e-4,
+            "lr_steps": 1,
+            "lr_decay": 0.0,
+            "batch_size": 1,
+            "weight_decay": 0.0,
+            "balanced_weights": False,
+            "sampling": "shuffled",
+            "repeat": True,
+            "window_s": 30.0,
+        },
+    ),
+    "wccn": Model(
+        "emoset_cli.models.xlsr_wccn",
+        "Train wav2vec 2.0 end to end with statistics pooling and Deep-WCCN; write run folders.\n\n"
+        "Cross-entropy plus wav2vec 2.0's own loss. Corpora share one classifier in a label space.\n\n"
+        "Example: emoset train wccn -t emodb,ravdess --pool --labels iemocap4 --encoder FOLDER",
+        ("dropout", "encoder", "width", "wccn", "alpha", "w2v_weight", "checkpointing"),
+        adapters=False,
+        batch_norm=False,
+        fixed_window=True,
+        brings="encoder",
+        # The weight decay is PyTorch's 5e-4: that of λ|w|² is twice λ.
+        recipe={
+            "preset": "deep-wccn",
+            "optimizer": "adagrad",
+            "first_lr": 3e-4,
+            "lr_steps": 1,
+            "lr_decay": 0.0,
+            "batch_size": 14,
+            "weight_decay": 2.5e-4,
+            "balanced_weights": False,
+            "sampling": "shuffled",
+            "repeat": True,
+            "window_s": 2.0,
+            "eval_window": "crop",
+        },
     ),
 }

@@ -22,11 +22,14 @@ def roles(model: nn.Module) -> dict[str, tuple[str, str]]:
     """Role and corpus of each parameter and buffer by its name in ``model.state_dict()``.
 
     The role is ``shared`` (corpus ""), ``adapter`` (with the corpus's norms) or ``head``. A part that corpora could
-    have of their own but share in this model has the role ``shared``.
+    have of their own but share in this model has the role ``shared``. Besides `PerCorpus`, a module with a method
+    ``own_parts`` tells which of its parameters are whose.
     """
     names = [name for name, _ in model.named_parameters()] + [name for name, _ in model.named_buffers()]
     found = dict.fromkeys(names, ("shared", ""))
     for prefix, part in model.named_modules():
+        if own_parts := getattr(part, "own_parts", None):
+            found |= {f"{prefix}.{name}" if prefix else name: whose for name, whose in own_parts().items()}
         if not isinstance(part, PerCorpus):
             continue
         for corpus in part.corpora:
@@ -54,7 +57,7 @@ def count(model: nn.Module) -> dict[str, Any]:
     return counted
 
 
-def freeze(model: nn.Module, mode: str, corpora: Iterable[str]) -> None:
+def freeze(model: nn.Module, mode: str, corpora: Iterable[str], fresh: bool = False) -> None:
     """Let those parameters be trained that the mode trains.
 
     Args:
@@ -62,21 +65,41 @@ def freeze(model: nn.Module, mode: str, corpora: Iterable[str]) -> None:
         mode: scratch and finetune train everything; last-layer the heads and adapters the adapters and heads of
             some corpora
         corpora: whose
+        fresh: no initial model was given: in adapters mode only what is ``pretrained`` is frozen, the rest being new
 
-    A module with the attribute ``always_frozen`` is trained in no mode.
+    A module with the attribute ``always_frozen`` is trained in no mode, or those of its parameters that it names; one
+    with ``pretrained`` brings weights of its own.
 
     Raises:
         EmosetError: for another mode
     """
     if mode not in TRAINED:
         raise unknown("training mode", mode, TRAINED)
-    trained, wanted, whose = TRAINED[mode], set(corpora), roles(model)
+    trained, wanted, whose, known = TRAINED[mode], set(corpora), roles(model), brought(model)
     for name, parameter in model.named_parameters():
         role, corpus = whose[name]
-        parameter.requires_grad_(trained is None or (role in trained and corpus in wanted))
+        new = fresh and role == "shared" and name not in known
+        parameter.requires_grad_(trained is None or new or (role in trained and corpus in wanted))
     for part in model.modules():
-        if getattr(part, "always_frozen", False):
-            part.requires_grad_(False)
+        frozen = getattr(part, "always_frozen", False)
+        for weight in part.parameters() if frozen is True else map(part.get_parameter, frozen or ()):
+            weight.requires_grad_(False)
+
+
+def brought(model: nn.Module) -> set[str]:
+    """Names of the parameters and buffers in modules that bring weights of their own, adapters left out."""
+    whose = roles(model)
+    starts = tuple(f"{name}." for name, part in model.named_modules() if getattr(part, "pretrained", False))
+    return {name for name in whose if starts and name.startswith(starts) and whose[name][0] == "shared"}
+
+
+def kept(model: nn.Module) -> set[str]:
+    """Names in ``model.state_dict()`` of all that a run keeps: the frozen weights that an encoder brought are not."""
+    frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    buffers = {name for name, _ in model.named_buffers()}
+    own = brought(model)
+    trained = any(name not in frozen and name not in buffers for name in own)
+    return set(model.state_dict()) - (own & (frozen if trained else frozen | buffers))
 
 
 def train_mode(model: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""Batches of one corpus: which utterances, which stretch of each, and their samples from the store.
+"""Batches of one corpus: which utterances, which stretch of each, and their samples or frames from the store.
 
 Utterances of similar length share a batch, so that little is padding. What is drawn is drawn before anything is
 read: reading may run ahead in a thread without touching the random stream.
@@ -25,7 +25,7 @@ _EVAL_SECONDS = 60.0  # one utterance may be longer than this
 
 
 class Plan(NamedTuple):
-    """A batch before it is read: the head it is for, rows of the table, and the stretch of each in samples."""
+    """A batch before it is read: its head, rows of the table, and the stretch of each in samples or frames."""
 
     head: str
     rows: np.ndarray
@@ -35,7 +35,10 @@ class Plan(NamedTuple):
 
 @dataclass(frozen=True)
 class Batch:
-    """Waveforms int16 ``(batch, samples)``, zero behind each utterance's end, and int64 lengths ``(batch,)``."""
+    """What a network hears of some utterances, zero behind the end of each, and int64 lengths ``(batch,)``.
+
+    ``waves`` are int16 waveforms ``(batch, samples)``, or stored frames, float16 ``(batch, frames, values)``.
+    """
 
     head: str
     rows: np.ndarray
@@ -43,39 +46,30 @@ class Batch:
     lengths: torch.Tensor
 
 
-class Waves:
-    """Reads batches of utterances; each utterance is checked against its hash the first time it is read.
+class Source:
+    """Reads batches of utterances; what they consist of is told by `Waves` and `StoredFrames`.
 
-    Args:
-        workspace: holds the stores
-        utterances: table whose row numbers the plans name
+    ``lengths`` is that of each utterance, int64 ``(utterances,)``, and ``rate`` how many make a second.
     """
 
-    def __init__(self, workspace: Path, utterances: Any) -> None:
-        self._stores = {key: AudioStore(corpus_folder(workspace, key) / "audio") for key in set(utterances["store"])}
-        columns = ["store", "id", "shard", "offset", "samples", "audio"]
-        self._cells = list(utterances[columns].itertuples(index=False, name=None))
-        self._unread = set(range(len(self._cells)))
+    lengths: np.ndarray
+    rate: float
 
     def read(self, plan: Plan) -> Batch:
         """The batch of a plan.
 
         Raises:
-            EmosetError: if the store was damaged since `emoset prepare`
+            EmosetError: if the store was damaged since it was written
         """
-        waves = np.zeros((len(plan.rows), int(plan.lengths.max())), np.int16)
-        for place, (row, start, length) in enumerate(zip(plan.rows.tolist(), plan.starts, plan.lengths, strict=True)):
-            waves[place, :length] = self._one(row)[start : start + length]
-        return Batch(plan.head, plan.rows, torch.from_numpy(waves), torch.from_numpy(plan.lengths))
+        whole = [self._one(row) for row in plan.rows.tolist()]
+        batch = np.zeros((len(whole), int(plan.lengths.max()), *whole[0].shape[1:]), whole[0].dtype)
+        for place, (values, start, length) in enumerate(zip(whole, plan.starts, plan.lengths, strict=True)):
+            batch[place, :length] = values[start : start + length]
+        return Batch(plan.head, plan.rows, torch.from_numpy(batch), torch.from_numpy(plan.lengths))
 
     def _one(self, row: int) -> np.ndarray:
-        key, *cell = self._cells[row]
-        if row in self._unread:
-            found = self._stores[key].verified(*cell)
-            self._unread.discard(row)
-            return found
-        _, shard, offset, samples, _ = cell
-        return self._stores[key].samples(shard, offset, samples)
+        """A whole utterance, ``(samples,)`` or ``(frames, values)``."""
+        raise AssertionError("a source says how it reads an utterance")
 
     def ahead(self, plans: Iterable[Plan]) -> Iterator[Batch]:
         """The batches of some plans in order, read a little ahead in a thread."""
@@ -89,15 +83,69 @@ class Waves:
                 yield waiting.popleft().result()
 
 
+def open_source(workspace: Path, utterances: Any, feature: str = "") -> Source:
+    """What reads the utterances of a table: their waveforms, or the stored frames of a feature set.
+
+    Args:
+        workspace: holds the stores
+        utterances: table with ``store`` (the corpus) and ``id`` (the utterance there); plans name its rows
+        feature: name of the set of frames, as it was extracted; "" for waveforms
+
+    Raises:
+        EmosetError: if an utterance has no such frames
+    """
+    return StoredFrames(workspace, utterances, feature) if feature else Waves(workspace, utterances)
+
+
+class StoredFrames(Source):
+    """Reads stored frames of a speech encoder, at the speed of a memory map; see `open_source`."""
+
+    def __init__(self, workspace: Path, utterances: Any, feature: str) -> None:
+        from emoset_cli.frame_store import FrameStore
+
+        self._stores = {key: FrameStore(workspace, feature, key) for key in set(utterances["store"])}
+        self._cells = list(zip(utterances["store"], utterances["audio"], strict=True))
+        self.lengths = np.zeros(len(utterances), np.int64)
+        for key, store in self._stores.items():
+            own = (utterances["store"] == key).to_numpy()
+            self.lengths[own] = store.rows(utterances[own].assign(utterance=utterances["id"][own]))
+        seconds = utterances["samples"].sum() / SAMPLE_RATE
+        self.rate = float(np.ceil(self.lengths.sum() / seconds))  # the last frame needs more than its own samples
+
+    def _one(self, row: int) -> np.ndarray:
+        key, sound = self._cells[row]
+        return self._stores[key].read(sound)
+
+
+class Waves(Source):
+    """Reads waveforms; each utterance is checked against its hash the first time it is read. See `open_source`."""
+
+    def __init__(self, workspace: Path, utterances: Any) -> None:
+        self.lengths, self.rate = utterances["samples"].to_numpy(np.int64), float(SAMPLE_RATE)
+        self._stores = {key: AudioStore(corpus_folder(workspace, key) / "audio") for key in set(utterances["store"])}
+        columns = ["store", "id", "shard", "offset", "samples", "audio"]
+        self._cells = list(utterances[columns].itertuples(index=False, name=None))
+        self._unread = set(range(len(self._cells)))
+
+    def _one(self, row: int) -> np.ndarray:
+        key, *cell = self._cells[row]
+        if row in self._unread:
+            found = self._stores[key].verified(*cell)
+            self._unread.discard(row)
+            return found
+        _, shard, offset, samples, _ = cell
+        return self._stores[key].samples(shard, offset, samples)
+
+
 class Shuffled:
     """An endless stream of training batches of one head, every utterance once before any comes again.
 
     Args:
         head: of the model
         rows: numbers of its training utterances
-        samples: length of each utterance of the table
+        samples: length of each utterance of the table, in samples or frames
         batch_size: most utterances in a batch; batches of a pass are of equal size, give or take one
-        window: longest stretch of an utterance, in samples; of longer ones a random stretch is drawn anew each time
+        window: longest stretch of an utterance, likewise; of longer ones a random stretch is drawn anew each time
     """
 
     def __init__(self, head: str, rows: np.ndarray, samples: np.ndarray, batch_size: int, window: int) -> None:
@@ -129,14 +177,17 @@ class Shuffled:
         self._queue = deque(np.array(rows, np.int64) for rows in state)
 
 
-def to_predict(head: str, rows: np.ndarray, samples: np.ndarray, window: int | None) -> list[Plan]:
+def to_predict(
+    head: str, rows: np.ndarray, samples: np.ndarray, window: int | None, rate: float = SAMPLE_RATE
+) -> list[Plan]:
     """Plans that hold each row once, sorted by length, few utterances in a batch.
 
     Args:
         head: of the model
         rows: numbers of the utterances
-        samples: length of each utterance of the table
+        samples: length of each utterance of the table, in samples or frames
         window: longest stretch, taken from an utterance's middle; None for whole utterances
+        rate: how many samples or frames make a second
     """
     lengths = samples[rows] if window is None else np.minimum(samples[rows], window)
     order = np.argsort(lengths, kind="stable")
@@ -145,11 +196,7 @@ def to_predict(head: str, rows: np.ndarray, samples: np.ndarray, window: int | N
     at = 0
     while at < len(rows):
         end = at + 1
-        while (
-            end < len(rows)
-            and end - at < _EVAL_UTTERANCES
-            and (end - at + 1) * lengths[end] <= _EVAL_SECONDS * SAMPLE_RATE
-        ):
+        while end < len(rows) and end - at < _EVAL_UTTERANCES and (end - at + 1) * lengths[end] <= _EVAL_SECONDS * rate:
             end += 1
         part = slice(at, end)
         plans.append(Plan(head, rows[part], (samples[rows[part]] - lengths[part]) // 2, lengths[part]))

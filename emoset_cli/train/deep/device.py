@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from emoset_cli.errors import EmosetError
 from emoset_cli.models.hardware import bf16_units, choose_device
 
 
@@ -70,3 +71,31 @@ def computing(device: torch.device, precision: str) -> Iterator[None]:
     """Matrix products in the precision chosen; sums, norms and losses stay float32."""
     with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
         yield
+
+
+@contextmanager
+def enough_memory(options: Any) -> Iterator[None]:
+    """Say what to lower where the memory of the device does not suffice.
+
+    Args:
+        options: `emoset_cli.train.deep.settings.Settings`
+
+    Raises:
+        EmosetError: if it does not
+    """
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise _too_large(options) from error
+    except RuntimeError as error:
+        if "not enough memory" not in str(error) and "out of memory" not in str(error):
+            raise
+        raise _too_large(options) from error
+
+
+def _too_large(options: Any) -> EmosetError:
+    return EmosetError(
+        f"out of memory with --batch-size {options.batch_size} and --window {options.window_s:g}",
+        f"--batch-size {max(1, options.batch_size // 2)} --accumulate {2 * options.accumulate} needs less and is "
+        "nearly the same; a shorter --window and --checkpointing help as well",
+    )

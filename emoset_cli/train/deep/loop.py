@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from emoset_cli.files import sweep, write_json
-from emoset_cli.models import parts
+from emoset_cli.models import MODELS, parts
 from emoset_cli.models.hardware import keep_memory
 from emoset_cli.train.deep import checkpoint, device
 from emoset_cli.train.deep.board import write_epoch
@@ -26,7 +26,8 @@ def train_fold(job: Job) -> str:
     Leaves ``result.safetensors`` in the job's folder: ``best/...`` and ``final/...`` weights, ``probabilities/best``
     and ``probabilities/final``, and the history.
     """
-    torch.set_num_threads(job.threads)
+    own = MODELS[job.options.model]
+    torch.set_num_threads(1 if own.one_thread and not job.options.network.get(own.brings) else job.threads)
     keep_memory()
     sweep(job.folder)
     training = Training(job)
@@ -51,7 +52,7 @@ def _one_epoch(training: Training) -> None:
     row |= {"train_loss": round(loss, 6), "devel_uar": round(mean, 6), "best": int(training.schedule.improved)}
     training.history.append(row | {f"devel_uar:{head}": round(score, 6) for head, score in scores.items()})
     if answer == "step":
-        training.network.load_state_dict(training.best)
+        training.take(training.best)
     if answer in {"step", "lower"}:
         training.start_optimizer()
     if training.main:
@@ -67,7 +68,7 @@ def _finish(training: Training) -> None:
     """Predict with the final and the best weights, once, and write the result."""
     final = training.copy()
     found = {"final": training.predict("devel", "test")}
-    training.network.load_state_dict(training.best)
+    training.take(training.best)
     found["best"] = training.predict("devel", "test")
     if not training.main:
         training.accelerator.wait_for_everyone()

@@ -44,10 +44,12 @@ def settle(model: Any, batches: Iterable[Batch], device: torch.device, precision
     Everything else is as in evaluation: nothing is dropped or augmented.
     """
     model.eval()
-    for part in model.modules():
-        if isinstance(part, Norm) and part.weight.requires_grad:
-            part.num_batches_tracked.zero_()
-            part.train()
+    norms = [part for part in model.modules() if isinstance(part, Norm) and part.weight.requires_grad]
+    if not norms:
+        return
+    for part in norms:
+        part.num_batches_tracked.zero_()
+        part.train()
     for batch in batches:
         with computing(device, precision):
             model(batch.waves.to(device), batch.lengths.to(device), batch.head)

@@ -29,6 +29,7 @@ OPTIMISERS = {
     "sgd": Optimizer(torch.optim.SGD, {"momentum": 0.9}, "momentum 0.9 (the paper's)"),
     "rmsprop": Optimizer(torch.optim.RMSprop, {"alpha": 0.9, "eps": 1e-7}, "for learning rates about 0.001"),
     "adam": Optimizer(torch.optim.Adam, {"eps": 1e-7}, "for learning rates about 0.001"),
+    "adagrad": Optimizer(torch.optim.Adagrad, {}, "for learning rates about 0.0003 (Deep-WCCN's)"),
     "adadelta": Optimizer(torch.optim.Adadelta, {"rho": 0.95, "eps": 1e-7}, "hardly moves at rates far below 1"),
 }
 

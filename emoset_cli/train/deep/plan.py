@@ -1,6 +1,6 @@
 """A run of a network before it is trained: its settings, its folder and its data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,9 @@ def plan_run(
     _check_mode(options, initial)
     task = heard.task
     _check_labels(heard)
+    feature: dict[str, Any] = {"feature": "logmel", **options.front}
+    if options.feature:
+        feature, options = _of_frames(workspace, options, heard)
     adapters = _has_adapters(options, len(heard.heads) > 1, initial)
     if initial:
         tested = (task.partition.table == "test").any(axis=1).to_numpy()
@@ -88,11 +91,12 @@ def plan_run(
         options = _as_built(options, initial)
     split = task.partition
     plain = options.as_dict()
-    plain["network"] = {name: value for name, value in plain["network"].items() if name != "weights"}
+    brings = MODELS[options.model].brings
+    plain["network"] = {name: value for name, value in plain["network"].items() if name != brings}
     settings = {
         "recipe": RECIPE,
         "model": options.model,
-        "feature": {"feature": "logmel", **options.front},
+        "feature": feature,
         "mode": options.mode,
         "corpora": task.corpora,
         "heads": heard.heads,
@@ -102,7 +106,7 @@ def plan_run(
         "partition": {"name": split.name, "seed": split.seed, "hash": split.hash, "source": split.source},
         "options": {name: value for name, value in plain.items() if name not in {"model", "mode", "seed"}},
         "initial": initial.as_dict() if initial else None,
-        **_imagenet(options),
+        **_brought(options),
         "seed": options.seed,
         "data": task.data,
         "entries": entries,
@@ -114,7 +118,8 @@ def plan_run(
 
 
 def _check_mode(options: Settings, initial: Initial | None) -> None:
-    if options.mode in TRANSFER and initial is None:
+    new_adapters = options.mode == "adapters" and options.network.get("finetune")
+    if options.mode in TRANSFER and initial is None and not new_adapters:
         raise EmosetError(
             f"-m {options.mode} starts from a trained network, and none is named", "name a run by --initial-model RUN"
         )
@@ -155,7 +160,7 @@ def _has_adapters(options: Settings, several: bool, initial: Initial | None) -> 
         return True
     if initial:
         return bool(initial.model["adapters"])
-    return several and MODELS[options.model].adapters
+    return several and MODELS[options.model].adapters and MODELS[options.model].shared_adapters
 
 
 def _as_built(options: Settings, initial: Initial) -> Settings:
@@ -164,8 +169,11 @@ def _as_built(options: Settings, initial: Initial) -> Settings:
     Raises:
         EmosetError: if one was asked for that differs
     """
-    from dataclasses import replace
-
+    if options.feature != initial.model.get("feature", ""):
+        raise EmosetError(
+            f"the initial model {initial.name} reads {initial.model.get('feature') or 'waveforms'}, this run does not",
+            "give the same --feature, or none: a transfer keeps its input",
+        )
     merged = {}
     for kind in ("network", "front"):
         asked, built = getattr(options, kind), initial.model[kind]
@@ -180,16 +188,45 @@ def _as_built(options: Settings, initial: Initial) -> Settings:
     return replace(options, **merged)
 
 
-def _imagenet(options: Settings) -> dict[str, str]:
-    """What the ImageNet weights of a network are, by their content: the file may lie anywhere."""
-    if "weights" not in MODELS[options.model].options:
-        return {}
-    weights = options.network.get("weights", "")
-    if weights == "none":
-        return {"imagenet": "none"}
-    from emoset_cli.models.imagenet import read_weights
+def _brought(options: Settings) -> dict[str, str]:
+    """What pretrained weights of a network are, by their content: they may lie anywhere."""
+    option = MODELS[options.model].brings
+    named = options.network.get(option, "") if option else ""
+    if option == "weights":
+        if named == "none":
+            return {"imagenet": "none"}
+        from emoset_cli.models.imagenet import read_weights
 
-    return {"imagenet": read_weights(options.model, weights).digest}
+        return {"imagenet": read_weights(options.model, named).digest}
+    if not option or (option == "finetune" and not named):
+        return {}
+    from emoset_cli.models.speech_load import read_encoder
+
+    return {"encoder": read_encoder(named or _default_of(options.model, option)).digest}
+
+
+def _default_of(model: str, option: str) -> str:
+    """The default of an option, as the signature of the model's ``build`` tells it."""
+    from inspect import signature
+
+    return str(signature(MODELS[model].load().build).parameters[option].default)
+
+
+def _of_frames(workspace: Path, options: Settings, heard: Heard) -> tuple[dict[str, Any], Settings]:
+    """Settings of the stored frames that are read, and the options of a network that fits them.
+
+    Raises:
+        EmosetError: if options for waveforms are given as well
+    """
+    if options.front or options.network.get("finetune"):
+        given = ", ".join(options.front) or "finetune"
+        raise EmosetError(f"stored frames are read, so {given} has no use", "leave out --feature, or the other")
+    from emoset_cli.feature_store import settings
+    from emoset_cli.frame_store import FrameStore
+
+    first = FrameStore(workspace, options.feature, str(heard.task.utterances["store"].iloc[0]))
+    network = options.network | {"stored": [first.width, first.kept]}
+    return settings(workspace, options.feature), replace(options, network=network)
 
 
 _AUGMENTATION = {"noise", "time_masks", "time_mask_frames", "freq_masks", "freq_mask_mels", "speed", "pitch"}
@@ -200,12 +237,15 @@ def _words(settings: dict[str, Any], options: Settings, initial: Initial | None)
     """The readable part of a run's name: corpora, model and mode, then whatever is not the default."""
     corpora = settings["corpora"]
     words = "+".join(corpora) if len(corpora) < 5 else f"{len(corpora)}-corpora"
+    usual = MODELS[options.model].recipe.get("preset", "cli-20")
     space = settings["label_space"]
     extras = [f"from-{initial.word}" if initial else "", settings["partition"]["name"].removesuffix(".csv")]
     extras += [space if space != "own" and corpora != space.split(",") else "", settings["subset"]]
-    extras += ["aggregate" if "aggregate" in settings else "", options.preset if options.preset != "cli-20" else ""]
+    extras += ["aggregate" if "aggregate" in settings else "", options.preset if options.preset != usual else ""]
     extras += [f"seed{options.seed}" if options.seed else ""]
-    text = f"{words}_{options.model}-{options.mode}_{'-'.join(filter(None, extras))}"
+    heard = [options.feature.rpartition("_")[0] or options.feature] if options.feature else []
+    heard += ["finetune"] if options.network.get("finetune") else []
+    text = f"{words}_{'-'.join([options.model, *heard, options.mode])}_{'-'.join(filter(None, extras))}"
     return "".join(c if c.isalnum() or c in "+-_." else "-" for c in text)
 
 

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from emoset_cli.train.deep.batches import Plan, Waves
+from emoset_cli.train.deep.batches import Plan, Source
 from emoset_cli.train.deep.device import computing
 
 
 @torch.no_grad()
 def probabilities(
-    model: Any, waves: Waves, plans: Iterable[Plan], device: torch.device, precision: str, wide: int, rows: int
+    model: Any, waves: Source, plans: Iterable[Plan], device: torch.device, precision: str, wide: int, rows: int
 ) -> np.ndarray:
     """Softmax over the labels of each utterance's head, float32 ``(rows, wide)``; NaN in rows no plan names.
 
@@ -38,7 +38,7 @@ def probabilities(
 
 @torch.no_grad()
 def embeddings(
-    model: Any, waves: Waves, plans: Iterable[Plan], device: torch.device, precision: str, rows: int
+    model: Any, waves: Source, plans: Iterable[Plan], device: torch.device, precision: str, rows: int
 ) -> np.ndarray:
     """What the head reads of each utterance, float32 ``(rows, width)``; arguments as `probabilities`.
 

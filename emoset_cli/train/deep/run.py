@@ -149,10 +149,10 @@ def _model(run: Planned, folds: dict[str, Any]) -> dict[str, Any]:
     """What a reader needs to build the network again."""
     options = run.options
     network = dict(options.network)
-    if "weights" in MODELS[options.model].options:
+    if MODELS[options.model].brings == "weights":
         network["weights"] = "none"  # what the file held is in the model's own weights now
     facts = {"model": options.model, "adapters": run.adapters, "heads": run.heard.heads}
-    facts |= {"network": network, "front": options.front, "precision": options.precision}
+    facts |= {"network": network, "front": options.front, "feature": options.feature, "precision": options.precision}
     facts |= {"eval_window": options.eval_window, "window_s": options.window_s, "sample_rate": 16000}
     return facts | {"folds": {fold: {when: one[when] for when in EPOCHS} for fold, one in folds.items()}}
 
@@ -164,7 +164,7 @@ def _config(run: Planned, folds: dict[str, Any], facts: dict[str, Any]) -> dict[
     return {
         "emoset": __version__,
         **run.settings,
-        "feature": "logmel",
+        "feature": run.settings["feature"]["feature"],
         "feature_settings": run.settings["feature"],
         "setting": run.setting,
         "multi_task": run.multi_task,

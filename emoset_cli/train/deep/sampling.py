@@ -6,23 +6,17 @@ from itertools import cycle
 import numpy as np
 
 from emoset_cli.errors import EmosetError, unknown
-
-SAMPLING = {
-    "round-robin": "each corpus in turn (EmoNet's): small corpora are heard over and over",
-    "proportional": "by chance, as often as a corpus has utterances: large corpora rule",
-    "sqrt": "by chance, by the square root of the number of utterances: between the two",
-    "temperature": "by chance, by the number of utterances to the power 1 / --temperature (2 is sqrt)",
-}
+from emoset_cli.train.deep.settings import SAMPLING
 
 
 def turns(sizes: dict[str, int], how: str, temperature: float, rng: np.random.Generator) -> Iterator[str]:
     """The corpora that give the batches, without end; each is drawn only when it is asked for.
 
     Args:
-        sizes: training utterances of each corpus, at least 1
-        how: a key of `SAMPLING`
+        sizes: training utterances of each corpus, at least 1; with ``how="shuffled"`` batches
+        how: a key of `emoset_cli.train.deep.settings.SAMPLING`
         temperature: above 0, for ``how="temperature"`` only; the larger, the more equal
-        rng: drawn from once a batch, except by round-robin, which draws nothing
+        rng: drawn from once a batch; by round-robin never, by shuffled once a pass
 
     Raises:
         EmosetError: if there is no such way, or no such temperature
@@ -43,6 +37,8 @@ def turns(sizes: dict[str, int], how: str, temperature: float, rng: np.random.Ge
     assert sizes and min(sizes.values()) > 0, "a corpus without training utterances gives no batch"
     if how == "round-robin":
         return cycle(sizes)
+    if how == "shuffled":
+        return _passes([key for key, batches in sizes.items() for _ in range(batches)], rng)
     return _drawn(list(sizes), shares(list(sizes.values()), how, temperature), rng)
 
 
@@ -53,6 +49,11 @@ def shares(sizes: list[int], how: str, temperature: float) -> np.ndarray:
     weights: np.ndarray = np.exp(heights - heights.max())  # by logarithms: a low temperature would overflow
     chances: np.ndarray = weights / weights.sum()
     return chances
+
+
+def _passes(keys: list[str], rng: np.random.Generator) -> Iterator[str]:
+    while True:
+        yield from (keys[at] for at in rng.permutation(len(keys)))
 
 
 def _drawn(keys: list[str], chances: np.ndarray, rng: np.random.Generator) -> Iterator[str]:

@@ -11,12 +11,13 @@ _SCRATCH, _TUNING = (0.1, 3), (0.01, 2)
 STARTS = {"scratch": _SCRATCH, "adapters": _SCRATCH, "finetune": _TUNING, "last-layer": _TUNING}
 
 
-def lrs_for(mode: str, first: float | None = None) -> tuple[float, ...]:
+def lrs_for(mode: str, first: float | None = None, steps: int | None = None) -> tuple[float, ...]:
     """The learning rates of a training mode, first to last.
 
     Args:
         mode: a key of `STARTS`
-        first: another learning rate to start from; the number of steps stays
+        first: another learning rate to start from
+        steps: another number of learning rates
 
     Raises:
         EmosetError: if the first learning rate is not above 0
@@ -28,7 +29,7 @@ def lrs_for(mode: str, first: float | None = None) -> tuple[float, ...]:
     usual, count = STARTS[mode]
     if first is not None and not 0 < first < float("inf"):
         raise EmosetError(f"--learning-rate is {first:g}", "give a number above 0")
-    return tuple((usual if first is None else first) / 10**step for step in range(count))
+    return tuple((usual if first is None else first) / 10**step for step in range(steps or count))
 
 
 @dataclass

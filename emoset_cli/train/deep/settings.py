@@ -1,6 +1,6 @@
 """What a user chooses of a network and its training: one record, checked, all of it part of a run's signature."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from emoset_cli.errors import EmosetError, unknown
@@ -17,6 +17,13 @@ EVAL_WINDOWS = {
     "whole": "devel and test utterances are heard whole, however long",
     "crop": "the middle --window seconds of them, as EmoNet takes a fixed part",
 }
+SAMPLING = {
+    "round-robin": "each corpus in turn (EmoNet's): small corpora are heard over and over",
+    "proportional": "by chance, as often as a corpus has utterances: large corpora rule",
+    "sqrt": "by chance, by the square root of the number of utterances: between the two",
+    "temperature": "by chance, by the number of utterances to the power 1 / --temperature (2 is sqrt)",
+    "shuffled": "every batch of every corpus once an epoch, in random order (emotion embeddings)",
+}
 PRECISIONS = {"auto": "bf16 where the processor has units for it, else fp32", "fp32": "float32", "bf16": "bfloat16"}
 
 
@@ -24,8 +31,8 @@ PRECISIONS = {"auto": "bf16 where the processor has units for it, else fp32", "f
 class Preset:
     """A budget: devel patience and most epochs at each learning rate, and rounds at each rate in multi-task training.
 
-    ``max_epochs`` 0 is no limit. ``steps`` is the most batches (in multi-task training: rounds) an epoch has, 0 for as
-    many as hold every training utterance once.
+    ``max_epochs`` 0 is no limit. ``rounds`` 0: several corpora too are trained in epochs, with patience. ``steps`` is
+    the most batches (in multi-task training: rounds) an epoch has, 0 for as many as hold every training utterance once.
     """
 
     patience: int
@@ -41,16 +48,21 @@ PRESETS = {
     "quick": Preset(
         3, 3, 18, 6, "for small machines: at most 3 epochs of 6 batches, or 18 rounds, at each learning rate"
     ),
+    "alisamir2022": Preset(50, 50, 0, 0, "emotion embeddings: 50 epochs, the best of them on devel"),
+    "deep-wccn": Preset(10, 100, 0, 0, "Deep-WCCN: early stopping; its patience is not told, 10 is our choice"),
 }
 
 
 @dataclass(frozen=True)
 class Settings:
-    """A network and its training. Defaults are the paper's (Gerczuk et al. 2021, sections 5.2 and 6).
+    """A network and its training. Defaults are EmoNet's (Gerczuk et al. 2021, sections 5.2 and 6), see `settings_of`.
 
-    ``window_s`` is the longest stretch of an utterance heard in training, in seconds. ``first_lr`` None is by mode.
-    What is None is by preset. ``network`` and ``front`` are options of the model's
-    ``build`` and of `emoset_cli.models.layers.front.Front` that are not the defaults.
+    ``window_s`` is the longest stretch of an utterance heard in training, in seconds. ``first_lr`` and ``lr_steps``
+    (how many learning rates there are, each a tenth of the one before) None are by mode. What else is None is by
+    preset. ``repeat``: utterances of smaller corpora are repeated until all have as many. ``accumulate`` is the number
+    of batches an update sums the gradients of. ``feature`` names stored frames that are read instead of waveforms.
+    ``network`` and ``front`` are options of the model's ``build`` and of `emoset_cli.models.layers.front.Front` that
+    are not the defaults.
     """
 
     model: str = "cnn"
@@ -62,6 +74,7 @@ class Settings:
     steps_per_epoch: int | None = None
     batch_size: int = 64
     first_lr: float | None = None
+    lr_steps: int | None = None
     lr_decay: float = 1e-6
     optimizer: str = "sgd"
     loss: str = "cross-entropy"
@@ -72,6 +85,9 @@ class Settings:
     eval_window: str = "whole"
     sampling: str = "round-robin"
     temperature: float = 2.0
+    repeat: bool = False
+    accumulate: int = 1
+    feature: str = ""
     precision: str = "fp32"
     seed: int = 0
     network: dict[str, Any] = field(default_factory=dict)
@@ -83,14 +99,21 @@ class Settings:
             ("training mode", self.mode, MODES),
             ("preset", self.preset, PRESETS),
             ("evaluation window", self.eval_window, EVAL_WINDOWS),
+            ("sampling", self.sampling, SAMPLING),
             ("precision", self.precision, ["fp32", "bf16"]),
         ):
             if value not in known:
                 raise unknown(kind, value, known)
+        if self.feature and not MODELS[self.model].frames:
+            readers = ", ".join(name for name, entry in MODELS.items() if entry.frames)
+            raise EmosetError(f"{self.model} hears waveforms, it has no --feature", f"leave it out; {readers} has it")
         for name, number in (("window", self.window_s), ("temperature", self.temperature)):
             if not number > 0:
                 raise EmosetError(f"--{name} is {number:g}", "give a number above 0")
-        if self.batch_size < 2:
+        for name, count in (("batch-size", self.batch_size), ("accumulate", self.accumulate)):
+            if count < 1:
+                raise EmosetError(f"--{name} is {count}", "give a whole number from 1 on")
+        if self.batch_size < 2 and MODELS[self.model].batch_norm:
             raise EmosetError(f"--batch-size is {self.batch_size}", "batch norm needs at least 2 utterances")
 
     @property
@@ -106,7 +129,7 @@ class Settings:
     def budget_words(self, multi_task: bool) -> str:
         """The budget as tables name it."""
         budget = self.budget
-        if multi_task:
+        if multi_task and budget.rounds:
             return f"{self.preset}: {budget.rounds} rounds at each learning rate"
         most = f", at most {budget.max_epochs} epochs" if budget.max_epochs else ""
         most += f" of at most {budget.steps} batches" if budget.steps else ""
@@ -115,4 +138,21 @@ class Settings:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for the signature; a preset is spelt out, so that a later change of presets changes it."""
         plain = {name: value for name, value in asdict(self).items() if name != "steps_per_epoch"}
+        plain = {name: value for name, value in plain.items() if name not in _LATER or value != _LATER[name]}
         return plain | {name: value for name, value in asdict(self.budget).items() if name != "help"}
+
+
+# Settings that came after the first runs: at these values they are left out, so that those keep their signatures.
+_LATER = {"lr_steps": None, "repeat": False, "accumulate": 1, "feature": ""}
+
+
+def settings_of(model: str, given: dict[str, Any]) -> Settings:
+    """The settings of a network: what is given, else what is usual for the model.
+
+    Raises:
+        EmosetError: for an unknown word or a number out of range
+    """
+    chosen = Settings(**({"model": model} | MODELS[model].recipe | given))
+    if not MODELS[model].fixed_window:
+        return chosen
+    return replace(chosen, network=chosen.network | {"window_s": chosen.window_s})

@@ -9,11 +9,10 @@ import numpy as np
 import torch
 
 from emoset_cli import metrics
-from emoset_cli.audio import SAMPLE_RATE
 from emoset_cli.errors import EmosetError
 from emoset_cli.models import MODELS, parts
 from emoset_cli.train.deep import checkpoint, device, initial
-from emoset_cli.train.deep.batches import Batch, Plan, Shuffled, Waves, to_predict
+from emoset_cli.train.deep.batches import Batch, Plan, Shuffled, open_source, to_predict
 from emoset_cli.train.deep.losses import balanced_weights, build_loss
 from emoset_cli.train.deep.norms import Latest, settle
 from emoset_cli.train.deep.optim import build_optimizer, decayed_lr, groups, individual_decay
@@ -21,6 +20,7 @@ from emoset_cli.train.deep.predict import probabilities
 from emoset_cli.train.deep.sampling import turns
 from emoset_cli.train.deep.schedule import Fixed, Plateau, lrs_for
 from emoset_cli.train.deep.settings import Settings
+from emoset_cli.train.repeat import repeated
 
 STATE = "state.safetensors"
 
@@ -64,10 +64,11 @@ class Training:
         if job.start:
             tensors, _ = checkpoint.load(job.start) or ({}, {})
             initial.transfer(self.model, tensors, options.mode)
-        parts.freeze(self.model, options.mode, list(job.heads))
+        parts.freeze(self.model, options.mode, list(job.heads), fresh=job.start is None)
         self.model = self.model.to(self.device, memory_format=torch.channels_last)
-        self.waves = Waves(job.workspace, job.utterances)
-        self.samples = job.utterances["samples"].to_numpy(np.int64)
+        self.waves = open_source(job.workspace, job.utterances, options.feature)
+        self.samples = self.waves.lengths
+        self.window = round(options.window_s * self.waves.rate)
         self.codes = _codes(job)
         self.head = job.utterances["head"].to_numpy().astype(str)
         self.streams = self._streams()
@@ -85,11 +86,19 @@ class Training:
         return self.accelerator.unwrap_model(self.model)
 
     def _streams(self) -> dict[str, Shuffled]:
-        window = round(self.options.window_s * SAMPLE_RATE)
+        rows = {head: self.rows(head, "train") for head in self.job.heads}
+        if self.options.repeat:
+            rows = self._repeated(np.concatenate(list(rows.values())))
         return {
-            head: Shuffled(head, self.rows(head, "train"), self.samples, self.options.batch_size, window)
-            for head in self.job.heads
+            head: Shuffled(head, own, self.samples, self.options.batch_size, self.window) for head, own in rows.items()
         }
+
+    def _repeated(self, train: np.ndarray) -> dict[str, np.ndarray]:
+        """Training rows of each head, where each of its corpora has as many as the largest of all."""
+        stores = self.job.utterances["store"].to_numpy().astype(str)[train]
+        groups = np.char.add(np.char.add(self.head[train], "/"), stores)
+        more = repeated(train, groups, np.random.default_rng(self.options.seed))
+        return {head: more[self.head[more] == head] for head in self.job.heads}
 
     def _loss(self, head: str) -> Any:
         count = len(self.job.heads[head])
@@ -99,8 +108,8 @@ class Training:
 
     def _schedule(self) -> Any:
         options, budget = self.options, self.options.budget
-        lrs = lrs_for(options.mode, options.first_lr)
-        if len(self.job.heads) > 1:
+        lrs = lrs_for(options.mode, options.first_lr, options.lr_steps)
+        if len(self.job.heads) > 1 and budget.rounds:
             return Fixed(lrs, -(-budget.rounds // self.rounds_an_epoch))
         return Plateau(lrs, budget.patience, budget.max_epochs)
 
@@ -121,6 +130,7 @@ class Training:
             decay = {head: individual_decay(len(stream.rows)) for head, stream in self.streams.items()}
         optimizer = build_optimizer(options.optimizer, groups(self.network, decay), self.schedule.lr)
         self.model, self.optimizer = self.accelerator.prepare(self.network, optimizer)
+        self.optimizer.zero_grad(set_to_none=True)
 
     def rows(self, head: str, part: str) -> np.ndarray:
         """Row numbers of a head's utterances in a partition."""
@@ -130,8 +140,9 @@ class Training:
 
     def plans(self) -> Iterator[Plan]:
         """The batches of an epoch, this process's share of each."""
+        shuffled = self.options.sampling == "shuffled"
+        sizes = {head: stream.batches if shuffled else len(stream.rows) for head, stream in self.streams.items()}
         count = self.rounds_an_epoch * len(self.streams)
-        sizes = {head: len(stream.rows) for head, stream in self.streams.items()}
         order = turns(sizes, self.options.sampling, self.options.temperature, self.rng)
         rank, world = self.accelerator.process_index, self.accelerator.num_processes
         for _ in range(count):
@@ -151,8 +162,9 @@ class Training:
         parts.train_mode(self.network)
         total, count = 0.0, 0
         self.latest = Latest()
-        for number, batch in enumerate(self.waves.ahead(list(self.plans())), start=1):
-            loss = self.step(batch)
+        plans = list(self.plans())
+        for number, batch in enumerate(self.waves.ahead(plans), start=1):
+            loss = self.step(batch, number % self.options.accumulate == 0 or number == len(plans))
             if not np.isfinite(loss):
                 raise EmosetError(
                     f"the loss is not finite in epoch {len(self.history) + 1}, step {number}, fold {self.job.fold}",
@@ -162,29 +174,38 @@ class Training:
             self.latest.add(batch)
         return total / count, count
 
-    def step(self, batch: Batch) -> float:
-        """One update of the weights; answers the loss."""
-        self.steps += 1
-        for group in self.optimizer.param_groups:
-            group["lr"] = decayed_lr(self.schedule.lr, self.options.lr_decay, self.steps)
-        self.optimizer.zero_grad(set_to_none=True)
-        truth = torch.from_numpy(self.codes[batch.rows]).to(self.device)
-        with device.computing(self.device, self.options.precision):
-            logits = self.model(batch.waves.to(self.device), batch.lengths.to(self.device), batch.head)
-        loss = self.losses[batch.head](logits.float(), truth)
-        self.accelerator.backward(loss)
-        self.optimizer.step()
+    def step(self, batch: Batch, update: bool = True) -> float:
+        """The gradients of a batch and, where its turn has come, one update of the weights; answers the loss."""
+        with device.enough_memory(self.options):
+            loss = self._loss_of(batch)
+            self.accelerator.backward(loss / self.options.accumulate)
+        if update:
+            self.steps += 1
+            for group in self.optimizer.param_groups:
+                group["lr"] = decayed_lr(self.schedule.lr, self.options.lr_decay, self.steps)
+            self.optimizer.step()
+            self.optimizer.zero_grad(set_to_none=True)
         return float(loss.detach())
+
+    def _loss_of(self, batch: Batch) -> Any:
+        """The loss of a batch, and what a network that sees the truth in training adds of its own."""
+        truth = torch.from_numpy(self.codes[batch.rows]).to(self.device)
+        heard = (batch.waves.to(self.device), batch.lengths.to(self.device), batch.head)
+        with device.computing(self.device, self.options.precision):
+            if getattr(self.network, "sees_truth", False):
+                logits, further = self.model(*heard, truth)
+            else:
+                logits, further = self.model(*heard), 0.0
+        return self.losses[batch.head](logits.float(), truth) + further
 
     # ---------------- devel and test
 
     def predict(self, *partitions: str) -> np.ndarray:
         """Probabilities of the utterances of some partitions, ``(utterances, most labels)``; NaN in other rows."""
-        crop = self.options.eval_window == "crop"
-        window = round(self.options.window_s * SAMPLE_RATE) if crop else None
+        window = self.window if self.options.eval_window == "crop" else None
         plans = [
             plan for head in self.job.heads for part in partitions if len(rows := self.rows(head, part))
-            for plan in to_predict(head, rows, self.samples, window)
+            for plan in to_predict(head, rows, self.samples, window, self.waves.rate)
         ]  # fmt: skip
         wide = max(len(labels) for labels in self.job.heads.values())
         return probabilities(
@@ -212,7 +233,7 @@ class Training:
             "optimizer": numbers, "rng": rng, "schedule": self.schedule.to_dict(), "steps": self.steps,
             "history": self.history, "queues": {head: stream.state() for head, stream in self.streams.items()},
         }  # fmt: skip
-        everything = checkpoint.prefixed("model", self.network.state_dict()) | checkpoint.prefixed("best", self.best)
+        everything = checkpoint.prefixed("model", self.copy()) | checkpoint.prefixed("best", self.best)
         everything |= checkpoint.prefixed("optimizer", tensors) | checkpoint.prefixed("rng", streams)
         checkpoint.save(self.job.folder / STATE, everything, facts)
 
@@ -223,7 +244,7 @@ class Training:
             return
         tensors, facts = state
         self.schedule = type(self.schedule).from_dict(facts["schedule"])
-        self.network.load_state_dict(checkpoint.under("model", tensors))
+        self.take(checkpoint.under("model", tensors))
         self.best = checkpoint.under("best", tensors)
         self.start_optimizer()
         checkpoint.restore_optimizer(self.optimizer, checkpoint.under("optimizer", tensors), facts["optimizer"])
@@ -233,8 +254,13 @@ class Training:
         checkpoint.restore_random(self.rng, checkpoint.under("rng", tensors), facts["rng"])
 
     def copy(self) -> dict[str, torch.Tensor]:
-        """The weights as they are now."""
-        return {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
+        """The weights as they are now, but those that an encoder brought and nothing changes."""
+        kept = parts.kept(self.network)
+        return {name: one.detach().cpu().clone() for name, one in self.network.state_dict().items() if name in kept}
+
+    def take(self, weights: dict[str, torch.Tensor]) -> None:
+        """Put back what `copy` took."""
+        self.network.load_state_dict(weights, strict=False)
 
 
 def build_model(job: Job) -> Any:

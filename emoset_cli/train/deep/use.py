@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from emoset_cli.audio import SAMPLE_RATE
 from emoset_cli.errors import EmosetError, unknown
 from emoset_cli.files import digest, read_json
-from emoset_cli.models import MODELS
+from emoset_cli.models import MODELS, parts
 from emoset_cli.models.hardware import choose_device
 from emoset_cli.runs import Run
 from emoset_cli.train.deep import checkpoint, predict
-from emoset_cli.train.deep.batches import Plan, Waves, to_predict
+from emoset_cli.train.deep.batches import Plan, Source, open_source, to_predict
 
 
 @dataclass(frozen=True)
@@ -88,13 +87,31 @@ def open_network(run: Run, fold: str = "1", device: str = "auto") -> Network:
     found = checkpoint.load(file)
     options = {**made["network"], "front": dict(made["front"])}
     model = MODELS[made["model"]].load().build(made["heads"], adapters=made["adapters"], **options)
+    _check_encoder(run, made)
     wanted = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    if found is None or {name: tensor.shape for name, tensor in found[0].items()} != wanted:
+    shapes = {name: tensor.shape for name, tensor in found[0].items()} if found else {}
+    brought = parts.brought(model)  # by an encoder: a run keeps of it what it has trained
+    if not shapes or {name: shapes.get(name, wanted[name] if name in brought else None) for name in wanted} != wanted:
         raise EmosetError(f"{file} is damaged: it does not hold this network", "train the run again with --force")
-    model.load_state_dict(found[0])
+    model.load_state_dict(found[0] if found else {}, strict=False)
     where = torch.device(choose_device(device))
     model = model.to(where, memory_format=torch.channels_last).eval()
     return Network(run.name, fold, model, made, digest(file.read_bytes()), where)
+
+
+def _check_encoder(run: Run, made: dict[str, Any]) -> None:
+    """Refuse another encoder than the one the run was trained with.
+
+    Raises:
+        EmosetError: if it is another one, or not there any more
+    """
+    if "encoder" not in run.config:
+        return
+    from emoset_cli.models.speech_load import read_encoder
+
+    name = made["network"].get(MODELS[made["model"]].brings, "")
+    if name and read_encoder(name).digest != run.config["encoder"]:
+        raise EmosetError(f"{name} is not the encoder that {run.name} was trained with", "put the old one there again")
 
 
 def probabilities(network: Network, workspace: Path, utterances: Any, head: str) -> np.ndarray:
@@ -126,10 +143,10 @@ def embeddings(network: Network, workspace: Path, utterances: Any, head: str) ->
     return predict.embeddings(network.model, read, plans, network.device, network.made["precision"], len(utterances))
 
 
-def _read(network: Network, workspace: Path, utterances: Any, head: str) -> tuple[Waves, list[Plan]]:
+def _read(network: Network, workspace: Path, utterances: Any, head: str) -> tuple[Source, list[Plan]]:
     """The reader of the utterances, and the batches of all of them."""
     made = network.made
-    window = round(made["window_s"] * SAMPLE_RATE) if made["eval_window"] == "crop" else None
     rows = utterances.assign(store=utterances["corpus"], id=utterances["utterance"])
-    plans = to_predict(head, np.arange(len(rows)), rows["samples"].to_numpy(np.int64), window)
-    return Waves(workspace, rows), plans
+    source = open_source(workspace, rows, made.get("feature", ""))
+    window = round(made["window_s"] * source.rate) if made["eval_window"] == "crop" else None
+    return source, to_predict(head, np.arange(len(rows)), source.lengths, window, source.rate)

@@ -1,0 +1,224 @@
+"""Features of every frame on disk, keyed by what made them: utterances of any length, read one by one without a copy.
+
+``features/wav2vec2-base-frames_1a2b3c4d/emodb/SHARD.f16`` holds the frames of some utterances end to end, float16, and
+``SHARD.json`` beside it whose they are. The JSON is written last: a shard without one was never finished. When all
+utterances are there, ``emodb.json`` names the shards and what made them. As in `feature_store`, utterances are found by
+the hash of their audio.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emoset_cli import feature_store
+from emoset_cli.errors import EmosetError
+from emoset_cli.features import Recipe, has_frames
+from emoset_cli.files import atomic, digest, read_json, sweep, write_json
+from emoset_cli.parallel import run_jobs
+from emoset_cli.prepare import corpus_folder
+from emoset_cli.store import AudioStore
+
+_PER_SHARD = 32  # utterances
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the frames of an utterance lie, and whether all their numbers are finite."""
+
+    shard: str
+    offset: int
+    frames: int
+    finite: bool
+
+
+def extract(
+    workspace: Path,
+    recipe: Recipe,
+    key: str,
+    utterances: Any,
+    workers: int = 0,
+    force: bool = False,
+    progress: Callable[[int, float], Any] = lambda utterances, seconds: None,
+) -> list[str]:
+    """Extract what is missing of a set of frames for a corpus; answer the utterances that have no finite frames.
+
+    Args:
+        workspace: the folder of what the tool makes
+        recipe: of a set of frames
+        key: corpus
+        utterances: its utterance table
+        workers: processes, 0 for all cores
+        force: extract everything again
+        progress: called with (utterances, seconds of speech) as they are done
+    """
+    folder = feature_store.feature_folder(workspace, recipe) / key
+    for place in (folder.parent, folder):
+        sweep(place)
+    if force:
+        folder.with_suffix(".json").unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+    rows = utterances.drop_duplicates("audio")
+    have = _places(folder, [path.stem for path in sorted(folder.glob("*.json"))])
+    seconds = dict(zip(rows["audio"], rows["duration_s"], strict=True))
+    done = [sound for sound in rows["audio"] if sound in have]
+    progress(len(done), sum(seconds[sound] for sound in done))
+    cells = feature_store.longest_first(rows[~rows["audio"].isin(have.keys())])
+    made = (recipe.settings["feature"], recipe.means, corpus_folder(workspace, key) / "audio", folder)
+    jobs = [(*made, cells[at : at + _PER_SHARD]) for at in range(0, len(cells), _PER_SHARD)]
+    for part in run_jobs(_extract_shard, jobs, workers):
+        progress(len(part), sum(seconds[sound] for sound in part))
+    have = _places(folder, [path.stem for path in sorted(folder.glob("*.json"))])
+    if not have.keys() >= seconds.keys():
+        raise EmosetError(f"frames were removed from {folder} at the same time", "give the same command again")
+    shards = sorted({have[sound].shard for sound in seconds})
+    told = {"settings": recipe.settings, "features": int(recipe.means["count"]), "shards": shards}
+    _write(folder.with_suffix(".json"), told)
+    return [
+        utterance
+        for utterance, sound in zip(utterances["utterance"], utterances["audio"], strict=True)
+        if not have[sound].finite
+    ]
+
+
+def _extract_shard(name: str, means: dict[str, Any], audio: Path, folder: Path, cells: list[tuple]) -> list[str]:
+    """Write the frames of some utterances as a shard; answer their audio hashes."""
+    store = AudioStore(audio)
+    _, frames_of = feature_store.extractor(name, means)
+    hashes = [cell[-1] for cell in cells]
+    shard = digest(hashes)
+    hasher, counts, finite = hashlib.blake2b(digest_size=16), [], []
+    with atomic(folder / f"{shard}.f16") as aside, aside.open("wb") as file:
+        for states in frames_of([store.verified(*cell) for cell in cells]):
+            raw = states.tobytes()
+            counts.append(len(states))
+            finite.append(bool(len(states) and np.isfinite(states).all()))
+            hasher.update(raw)
+            file.write(raw)
+    told = {
+        "audio": hashes, "offset": [sum(counts[:row]) for row in range(len(counts))], "frames": counts,
+        "finite": finite, "bytes": 2 * int(means["count"]) * sum(counts), "file": hasher.hexdigest(),
+    }  # fmt: skip
+    _write(folder / f"{shard}.json", told)
+    return hashes
+
+
+def _write(path: Path, told: dict[str, Any]) -> None:
+    write_json(path, told | {"checksum": digest(told)})
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What `_write` wrote.
+
+    Raises:
+        EmosetError: if it is not that
+    """
+    told = read_json(path)
+    checksum = told.pop("checksum", "") if isinstance(told, dict) else ""
+    if digest(told) != checksum:
+        raise EmosetError(f"{path} is not what `emoset extract` wrote", "extract it again with --force")
+    result: dict[str, Any] = told
+    return result
+
+
+def _places(folder: Path, shards: list[str]) -> dict[str, _Place]:
+    """Where the frames of each utterance lie, by audio hash; a shard that is not whole counts as not there."""
+    found: dict[str, _Place] = {}
+    for shard in shards:
+        try:
+            told = _read(folder / f"{shard}.json")
+            if (folder / f"{shard}.f16").stat().st_size != told["bytes"]:
+                continue
+        except (EmosetError, OSError):
+            continue
+        columns = zip(told["audio"], told["offset"], told["frames"], told["finite"], strict=True)
+        found |= {sound: _Place(shard, *place) for sound, *place in columns}
+    return found
+
+
+def shape(workspace: Path, recipe: Recipe, key: str) -> int:
+    """Number of features of a frame."""
+    return int(_read(feature_store.feature_folder(workspace, recipe) / f"{key}.json")["features"])
+
+
+class FrameStore:
+    """Reads the frames of one corpus; keeps where they lie, not what they are.
+
+    Args:
+        workspace: the folder of what the tool makes
+        name: of a set of frames, as `feature_store.find` understands it
+        key: corpus
+
+    Attributes:
+        name: with digits
+        settings: what made the frames
+        features: numbers of a frame: ``kept * width``
+        kept: layers of each frame, one or all of them
+        width: numbers of a layer
+
+    Raises:
+        EmosetError: if there is none, it holds no frames, or it is damaged
+    """
+
+    def __init__(self, workspace: Path, name: str, key: str) -> None:
+        self.name = feature_store.find(workspace, name)
+        self.key, self._workspace = key, workspace
+        self.settings = feature_store.settings(workspace, self.name)
+        if not has_frames(self.settings):
+            raise EmosetError(
+                f"{self.name} holds one vector an utterance, and frames are wanted",
+                "extract it again with --pool frames",
+            )
+        self._folder = feature_store.feature_folder(workspace, self.name) / key
+        index = self._folder.with_suffix(".json")
+        if not index.is_file():
+            raise EmosetError(f"{key} has no {self.name} features", feature_store.command(workspace, self.name, key))
+        made = _read(index)
+        self.features, self.kept = int(made["features"]), int(self.settings.get("kept", 1))
+        self.width = self.features // self.kept
+        self._places = _places(self._folder, made["shards"])
+        self._maps: dict[str, np.ndarray] = {}
+
+    def rows(self, utterances: Any) -> np.ndarray:
+        """The number of frames of each utterance of a table, ``(utterances,)``.
+
+        Raises:
+            EmosetError: if an utterance is newer than the frames, or has none, or they are not finite
+        """
+        feature_store.check_there(self._workspace, self.name, self.key, utterances, self._places)
+        places = [self._places[sound] for sound in utterances["audio"]]
+        bad = [one for one, place in zip(utterances["utterance"], places, strict=True) if not place.finite]
+        feature_store.check_finite(self.name, bad)
+        return np.array([place.frames for place in places], np.int64)
+
+    def read(self, audio: str) -> np.ndarray:
+        """The frames of an utterance by its audio hash, float16 ``(frames, features)``, mapped from the file.
+
+        Layers lie one after the other: ``reshape(frames, kept, width)``. The first look at a shard checks all of it.
+
+        Raises:
+            EmosetError: if the shard is damaged
+        """
+        place = self._places[audio]
+        if place.shard not in self._maps:
+            self._maps[place.shard] = self._mapped(place.shard)
+        return self._maps[place.shard][place.offset : place.offset + place.frames]
+
+    def _mapped(self, shard: str) -> np.ndarray:
+        path = self._folder / f"{shard}.f16"
+        told = _read(self._folder / f"{shard}.json")
+        count = sum(told["frames"])
+        if not count:
+            return np.zeros((0, self.features), np.float16)
+        try:
+            with path.open("rb") as file:
+                found = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+        except FileNotFoundError:
+            found = ""
+        if found != told["file"]:
+            raise EmosetError(f"{path} is not what `emoset extract` wrote", "extract it again with --force")
+        return np.memmap(path, np.float16, "r", shape=(count, self.features))
