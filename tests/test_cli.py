@@ -104,6 +104,7 @@ LINES = {
     "train vgg16": "train vgg16 -t demo-cora {tiny} -spe 1 -bs 8 --weights none --trainable-blocks 0 --hop 512 -d {w}",
     "train rnn": "train rnn -t demo-cora {tiny} -d {w}",
     "train cnn-rnn": "train cnn-rnn -t demo-cora {tiny} -nf 2 -N 1 -d {w}",
+    "plot embedding": "plot embedding demo-cora_cnn --method pca -d {w}",
     "transfer": "transfer --reference 'egemaps-v02 svm' --baselines -d {w}",
     "search": "search {w}/plan.yaml -t demo-cora -d {w}",
     "evaluate": "evaluate demo-cora_svm demo-aria_svm -d {w}",
@@ -130,6 +131,8 @@ WITHOUT_QUIET = {"corpora list", "corpora show", "corpora cite", "corpora spaces
 def line(name, workspace, recordings):
     if name == "corpora import":
         (workspace / "files.csv").write_text("file,label,speaker\na.wav,joy,1\nb.wav,anger,2\n", "utf-8")
+    if name == "plot embedding":
+        assert main([*line("train cnn", workspace, recordings), "-q"]) == 0
     if name == "search":
         (workspace / "plan.yaml").write_text("train: svm\nspace: {normalise: {choice: [train, corpus]}}\n"
                                              "search: {sampler: grid}\n", "utf-8")  # fmt: skip

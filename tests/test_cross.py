@@ -486,3 +486,28 @@ def test_a_run_in_another_label_space_needs_that_space(crossed):
     (method,) = cross_pairs.methods([(replace(run, config=run.config | {"label_space": "arousal"}), heads_of(run))])
     with pytest.raises(EmosetError, match=r"was trained in label space arousal.*\n  mend: --space arousal"):
         cross([method], {}, labels.spaces()["three-class"])
+
+
+def test_folds_test_their_own_and_a_shared_head_is_across_only_beyond_its_corpora(own, emoset):
+    tiny = ["-nf", 4, "-N", 1, "-nm", 16, "-w", 1.5, "-bs", 16, "--precision", "fp32", "--workers", 1, "-d", own, "-q"]
+    tiny += ["--preset", "quick", "-p", 1, "-e", 1]
+    assert emoset("train", "cnn", "-t", CORA, "--partition", "folds:3", *tiny).code == 0
+    assert emoset("train", "cnn", "-t", f"{ARIA},{CORA}", "--pool", "--labels", "three-class", *tiny).code == 0
+    found = emoset("evaluate", "folds-3", "--cross", "--on", ARIA, "-d", own, "-q", "--json").json()
+    within, unseen = found["scorings"]["space"]["pairs"]
+    assert (within["how"], within["n"]) == ("pooled", len(read_utterances(own, CORA)))
+    assert (unseen["how"], unseen["uar"]["low"]) == ("mean over folds", None)
+    run = runs.find_run(own, "folds-3")
+    table = pd.read_csv(next((run.folder / "cross").glob("*.csv")), dtype={"fold": str})
+    assert table["fold"].value_counts().tolist() == [unseen["n"]] * 3
+    second = table[table["fold"] == "2"].filter(like="probability_").to_numpy()
+    rows = crossing(run, CORA, ARIA, own).rows
+    expected = use.probabilities(use.open_network(run, "2", "cpu"), own, rows[rows["fold"] == "2"], CORA)
+    assert np.allclose(second, expected, rtol=1e-5, atol=1e-9)
+    found = emoset("evaluate", "three-class", "--cross", "--on", BRIO, "-d", own, "-q", "--json").json()
+    assert set(found["scorings"]) == {"space", "common", "common_any"} and not found["scorings"]["common"]["pairs"]
+    kinds = [(one["corpus"], one["head"], one["kind"]) for one in found["scorings"]["space"]["pairs"]]
+    assert kinds == [(ARIA, "three-class", "within"), (CORA, "three-class", "within"), (BRIO, "three-class", "unseen")]
+    scores = emoset("evaluate", "three-class", "-d", own, "-q", "--json").json()["scores"][0]["corpora"]
+    for one in found["scorings"]["space"]["pairs"][:2]:
+        assert one["uar"] == scores[one["corpus"]]["test"]["uar"]
