@@ -104,6 +104,8 @@ LINES = {
     "train vgg16": "train vgg16 -t demo-cora {tiny} -spe 1 -bs 8 --weights none --trainable-blocks 0 --hop 512 -d {w}",
     "train rnn": "train rnn -t demo-cora {tiny} -d {w}",
     "train cnn-rnn": "train cnn-rnn -t demo-cora {tiny} -nf 2 -N 1 -d {w}",
+    "train embedding": "train embedding -t demo-cora -e 1 -spe 1 -bs 4 -d {w}",
+    "train wccn": "train wccn -t demo-cora -e 1 -spe 1 -bs 4 --encoder {w}/encoder --ssl-weight 0 -d {w}",
     "plot embedding": "plot embedding demo-cora_cnn --method pca -d {w}",
     "transfer": "transfer --reference 'egemaps-v02 svm' --baselines -d {w}",
     "search": "search {w}/plan.yaml -t demo-cora -d {w}",
@@ -131,6 +133,10 @@ WITHOUT_QUIET = {"corpora list", "corpora show", "corpora cite", "corpora spaces
 def line(name, workspace, recordings):
     if name == "corpora import":
         (workspace / "files.csv").write_text("file,label,speaker\na.wav,joy,1\nb.wav,anger,2\n", "utf-8")
+    if name == "train wccn":
+        import speech_models
+
+        speech_models.save(workspace / "encoder")
     if name == "plot embedding":
         assert main([*line("train cnn", workspace, recordings), "-q"]) == 0
     if name == "search":

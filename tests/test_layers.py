@@ -64,7 +64,7 @@ MAY_IMPORT = {
     "synth": {"errors", "files"},
     "train": {
         "", "errors", "files", "parallel", "corpora", "labels", "partition", "leaks", "protocols", "aggregate",
-        "prepare", "feature_store", "metrics", "runs", "store", "models", "audio",
+        "prepare", "feature_store", "frame_store", "metrics", "runs", "store", "models", "audio",
     },
     "report": {"", "errors", "files", "labels", "explore", "metrics", "stats", "runs"},
     "search": {"errors", "files", "yaml_tree", "yaml_schema", "runs"},
@@ -92,6 +92,7 @@ ONLY = {
     "torchaudio": {"models"},
     "torchvision": {"models"},
     "transformers": {"models"},
+    "peft": {"models"},
     "huggingface_hub": {"models"},
     "accelerate": {"train"},
     "tensorboard": {"train"},

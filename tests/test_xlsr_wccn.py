@@ -117,7 +117,7 @@ def test_the_encoders_loss_is_that_of_transformers_for_the_same_masks(encoder):
 
 
 def test_training_answers_a_pair_and_evaluation_is_the_same_whatever_the_batch(encoder):
-    model = network(encoder, w2v_weight=1e-3).train()
+    model = network(encoder, ssl_weight=1e-3).train()
     heard, lengths = waves(6)
     truth = torch.tensor([0, 0, 1, 1, 2, 2])
     logits, own = model(heard, lengths, "common", truth)
@@ -129,15 +129,15 @@ def test_training_answers_a_pair_and_evaluation_is_the_same_whatever_the_batch(e
 
 
 def test_without_deep_wccn_and_without_the_encoders_loss(encoder, tmp_path):
-    plain = network(encoder, wccn=False, w2v_weight=0.0).train()
+    plain = network(encoder, wccn=False, ssl_weight=0.0).train()
     heard, lengths = waves(3)
     _, own = plain(heard, lengths, "common", torch.tensor([0, 1, 2]))
     assert plain.heads["common"].wccn is None and float(own.detach()) == 0
     hubert = speech_models.save(tmp_path / "hubert", "hubert")
-    assert network(hubert, w2v_weight=0.0)(heard, lengths, "common").shape == (3, 3)
+    assert network(hubert, ssl_weight=0.0)(heard, lengths, "common").shape == (3, 3)
     with pytest.raises(EmosetError, match=r"is a hubert, whose own loss is not wav2vec 2.0's") as caught:
         network(hubert)
-    assert "--w2v-weight 0" in caught.value.mend
+    assert "--ssl-weight 0" in caught.value.mend
     bare = speech_models.save(tmp_path / "bare", "wav2vec2")
     with pytest.raises(EmosetError, match=r"has no heads of its pre-training: "):
         network(bare)
@@ -145,14 +145,14 @@ def test_without_deep_wccn_and_without_the_encoders_loss(encoder, tmp_path):
         network(speech_models.save(tmp_path / "whisper", "whisper"))
     with pytest.raises(EmosetError, match=r"alpha"):
         network(encoder, alpha=1.5)
-    with pytest.raises(EmosetError, match=r"--w2v-weight is -1"):
-        network(encoder, w2v_weight=-1.0)
+    with pytest.raises(EmosetError, match=r"--ssl-weight is -1"):
+        network(encoder, ssl_weight=-1.0)
     with pytest.raises(EmosetError, match=r"wccn hears waveforms, not spectrograms"):
         network(encoder, front={"mels": 32})
 
 
 def test_eight_utterances_can_be_learnt_by_heart(encoder):
-    model = network(encoder, dropout=0.0, w2v_weight=0.0).train()
+    model = network(encoder, dropout=0.0, ssl_weight=0.0).train()
     heard, lengths = waves(8)
     truth = torch.tensor([0, 1] * 4)
     optimizer = torch.optim.Adam(model.parameters(), 3e-3)

@@ -185,8 +185,8 @@ OPTIONS = {
     "alpha": Option(
         NETWORK, float, None, ("--alpha",), "wccn: smoothing of the covariance: 0.4", {"min": 0.0, "max": 1.0}
     ),
-    "w2v_weight": Option(
-        NETWORK, float, None, ("--w2v-weight",), "wccn: λ of the encoder's own loss: 0.0012", {"min": 0.0}
+    "ssl_weight": Option(
+        NETWORK, float, None, ("--ssl-weight",), "wccn: λ of the encoder's own loss: 0.0012", {"min": 0.0}
     ),
     "weights": Option(NETWORK, str, None, ("--weights",), "vgg16: a file, a torchvision name, or none for random ones"),
     "trainable_blocks": Option(

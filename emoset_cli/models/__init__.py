@@ -105,7 +105,7 @@ MODELS: dict[str, Model] = {
         "Train wav2vec 2.0 end to end with statistics pooling and Deep-WCCN; write run folders.\n\n"
         "Cross-entropy plus wav2vec 2.0's own loss. Corpora share one classifier in a label space.\n\n"
         "Example: emoset train wccn -t emodb,ravdess --pool --labels iemocap4 --encoder FOLDER",
-        ("dropout", "encoder", "width", "wccn", "alpha", "w2v_weight", "checkpointing"),
+        ("dropout", "encoder", "width", "wccn", "alpha", "ssl_weight", "checkpointing"),
         adapters=False,
         batch_norm=False,
         fixed_window=True,

@@ -82,7 +82,7 @@ def read_masked(name: str, heads: bool, checkpointing: bool) -> PlainEncoder:
     if not heads:
         found: PlainEncoder = PlainEncoder(read.copied())
     else:
-        mend = "name a wav2vec 2.0 model as it was pre-trained, or give --w2v-weight 0"
+        mend = "name a wav2vec 2.0 model as it was pre-trained, or give --ssl-weight 0"
         if read.model_type != _HEADED:
             raise EmosetError(f"{name} is a {read.model_type}, whose own loss is not wav2vec 2.0's", mend)
         load: Any = Wav2Vec2ForPreTraining.from_pretrained

@@ -22,7 +22,7 @@ def build(
     dropout: float = 0.3,
     alpha: float = 0.4,
     wccn: bool = True,
-    w2v_weight: float = 1.2e-3,
+    ssl_weight: float = 1.2e-3,
     window_s: float = 2.0,
     checkpointing: bool = False,
     front: dict[str, Any] | None = None,
@@ -37,7 +37,7 @@ def build(
         dropout: share dropped before Deep-WCCN
         alpha: smoothing of the covariance, 0 to 1
         wccn: whether there is a Deep-WCCN
-        w2v_weight: λ of eq 9, of wav2vec 2.0's own loss; 0 leaves it out
+        ssl_weight: λ of eq 9, of wav2vec 2.0's own loss; 0 leaves it out
         window_s: every waveform has so many seconds, cropped or zero-padded
         checkpointing: compute the encoder's activations again in the backward pass instead of keeping them
         front: this network reads waveforms and has no such options
@@ -54,18 +54,18 @@ def build(
     assert not adapters, "wccn has no adapters"
     if front:
         raise EmosetError("wccn hears waveforms, not spectrograms", f"leave out {', '.join(sorted(front))}")
-    for name, value in (("dropout", dropout), ("w2v-weight", w2v_weight)):
+    for name, value in (("dropout", dropout), ("ssl-weight", ssl_weight)):
         if value < 0 or (name == "dropout" and value >= 1):
             raise EmosetError(f"--{name} is {value:g}", "give a number from 0 on (a dropout below 1)")
-    model = read_masked(encoder, w2v_weight > 0, checkpointing)
-    return XlsrWccn(labels, model, width, dropout, alpha if wccn else None, w2v_weight, window_s)
+    model = read_masked(encoder, ssl_weight > 0, checkpointing)
+    return XlsrWccn(labels, model, width, dropout, alpha if wccn else None, ssl_weight, window_s)
 
 
 class XlsrWccn(nn.Module):
     """Waveform of 2 s, encoder, mean and standard deviation over time, dense, Deep-WCCN, layer norm, linear.
 
     In training the encoder hears masked frames, as wav2vec 2.0 does, and the answer is a pair: logits, and its own loss
-    (`emoset_cli.models.pretraining.MaskedEncoder`) times ``w2v_weight``. Masks are those of wav2vec 2.0's
+    (`emoset_cli.models.pretraining.MaskedEncoder`) times ``ssl_weight``. Masks are those of wav2vec 2.0's
     pre-training; the paper does not say otherwise. Whether the classifier hears the same masked frames is not told
     either: here it does, one pass serves both losses.
 
@@ -78,10 +78,10 @@ class XlsrWccn(nn.Module):
 
     def __init__(
         self, labels: dict[str, list[str]], encoder: Any, width: int, dropout: float, alpha: float | None,
-        w2v_weight: float, window_s: float,
+        ssl_weight: float, window_s: float,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.encoder, self.w2v_weight, self.samples = encoder, w2v_weight, round(window_s * SAMPLE_RATE)
+        self.encoder, self.ssl_weight, self.samples = encoder, ssl_weight, round(window_s * SAMPLE_RATE)
         self.hidden = nn.Linear(2 * encoder.width, width)
         self.dropout = nn.Dropout(dropout)
         sizes = iter([len(own) for own in labels.values()])
@@ -99,7 +99,7 @@ class XlsrWccn(nn.Module):
         if not self.training or truth is None:
             return head(self.embed(waves, lengths, corpus), None)
         states, loss = self.encoder.with_loss(self._window(waves))
-        return head(self._pooled(states), truth), self.w2v_weight * loss
+        return head(self._pooled(states), truth), self.ssl_weight * loss
 
     def _window(self, waves: torch.Tensor) -> torch.Tensor:
         """Every waveform with as many samples, zero mean and unit variance, float32."""
