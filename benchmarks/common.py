@@ -84,6 +84,18 @@ def emoset(*words: object) -> list[str]:
     return [sys.executable, "-c", "from emoset_cli.cli.main import main; main()", *map(str, words)]
 
 
+def answered(workspace: Path, words: str) -> Any:
+    """The JSON answer of a command on a workspace; its time and progress go to stderr."""
+    start = time.perf_counter()
+    done = subprocess.run(
+        emoset(*words.split(), "--json", "-d", workspace), stdout=subprocess.PIPE, text=True, check=False, cwd=PROJECT
+    )
+    sys.stderr.write(f"== {time.perf_counter() - start:.0f} s: emoset {words}\n")
+    if done.returncode:
+        raise SystemExit(f"emoset {words}: exit code {done.returncode}")
+    return json.loads(done.stdout)
+
+
 def measure(command: Sequence[str], cwd: Path | None = None) -> Cost:
     """Run a command to its end; ends the script if it fails."""
     path = os.pathsep.join([str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])])
