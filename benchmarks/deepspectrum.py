@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from common import PROJECT, Cost, alternate, arguments, claim, conclude, emoset, folders, measure, middle
+from common import PROJECT, Cost, alternate, arguments, claim, conclude, emoset, folders, measure, middle, processor_s
 
 KEY = "emodb"
 SIZE = 2048  # of the matrices
@@ -140,24 +140,11 @@ def warm(workspace: Path, model: str, weights: str, precision: str, quick: bool)
         return sum(speed for speed, _ in done)
 
     extract(table.head(32 * recipe.workers))
-    before, start, cpu = peak(), time.perf_counter(), _processor_s()
+    before, start, cpu = peak(), time.perf_counter(), processor_s()
     extract(table)
-    took, cpu = time.perf_counter() - start, _processor_s() - cpu
+    took, cpu = time.perf_counter() - start, processor_s() - cpu
     network = imagenet.Activations(model, recipe.means["layer"], imagenet.read_weights(model, weights))
     print(_facts(len(table), took, cpu, (before + peak()) / 2, network))
-
-
-def _processor_s() -> float:
-    """Processor time of this process and its living descendants, where /proc tells; else of this process."""
-    import os
-
-    from common import _tree
-
-    try:
-        ticks = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13] for pid in _tree(os.getpid())]
-    except OSError:
-        return time.process_time()
-    return sum(int(tick) for pair in ticks for tick in pair) / os.sysconf("SC_CLK_TCK")
 
 
 def plain(workspace: Path, model: str, weights: str, precision: str, quick: bool) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from common import RESULTS, arguments, folders, machine, table, verdict
 
-SCRIPTS = ["startup", "prepare", "egemaps", "loso", "first_result", "training", "deepspectrum"]
+SCRIPTS = ["startup", "prepare", "egemaps", "loso", "first_result", "training", "deepspectrum", "speech"]
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """Speech encoders: transformers' numbers, whatever the batch; every file checked; nothing in a file is run."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -397,6 +398,12 @@ def test_code_of_a_repository_is_never_run(folders: dict[str, Path], tmp_path: P
     (folder / "mine.py").write_text(f"from pathlib import Path\nPath({str(tmp_path / 'sprung')!r}).touch()\n", "utf-8")
     assert read_encoder(str(folder)).digest == read_encoder(str(folders["wav2vec2"])).digest
     assert not (tmp_path / "sprung").exists()
+
+
+def test_the_docs_list_every_type() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "features.md").read_text("utf-8")
+    table = page.partition("## Self-supervised speech")[2].partition("\n\n**Input")[0]
+    assert sorted(re.findall(r"^\| `([a-z0-9-]+)` \|", table, re.MULTILINE)) == sorted(MODEL_TYPES)
 
 
 def test_reading_says_nothing(folders: dict[str, Path], capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:

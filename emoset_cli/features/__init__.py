@@ -151,3 +151,12 @@ def threads_of_torch(count: int, device: str) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def exact() -> Iterator[None]:
+    """Convolve float32 as float32 on CUDA too, not as TF32 with its 10 bits."""
+    import torch
+
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        yield

@@ -3,14 +3,13 @@
 Source: Amiriparian et al., Interspeech 2017 (DeepSpectrum); Gerczuk et al. 2021, section 4.2 (VGG16's ``fc2``, magma).
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from emoset_cli.errors import EmosetError
-from emoset_cli.features import Plan, threads_of_torch
+from emoset_cli.features import Plan, exact, threads_of_torch
 from emoset_cli.features.spectrogram import SETTINGS, SIDE, painter
 from emoset_cli.parallel import cores
 
@@ -108,18 +107,9 @@ def build(
     paint = painter()
 
     def extract(waveforms: list[np.ndarray]) -> np.ndarray:
-        with threads_of_torch(threads, device), _exact():
+        with threads_of_torch(threads, device), exact():
             pictures = torch.stack([paint(waveform) for waveform in waveforms])  # batch, 3, 224, 224
             values: np.ndarray = network(pictures.to(device)).cpu().numpy()
             return values
 
     return [f"neuron_{number}" for number in range(count)], extract
-
-
-@contextmanager
-def _exact() -> Iterator[None]:
-    """Convolve float32 as float32 on CUDA too, not as TF32 with its 10 bits."""
-    import torch
-
-    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-        yield

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from emoset_cli.errors import EmosetError, unknown
-from emoset_cli.features import FRAMES, Plan, threads_of_torch
+from emoset_cli.features import FRAMES, Plan, exact, threads_of_torch
 from emoset_cli.parallel import cores
 
 PACKAGE = "transformers"
@@ -118,7 +118,7 @@ def build(
     def extract(waveforms: list[np.ndarray]) -> Any:
         def heard() -> Iterator[np.ndarray]:
             for batch in batches([encoder.heard(len(waveform)) for waveform in waveforms], 16_000 * _SECONDS[device]):
-                with threads_of_torch(threads, device):
+                with threads_of_torch(threads, device), exact():
                     states = _states(encoder, [waveforms[row] for row in batch], device)
                 for one in states:
                     yield half(one if pool == FRAMES else _pooled(one, pool))
