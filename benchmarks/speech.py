@@ -4,7 +4,8 @@ wav2vec2-base with random weights, unless ``--model`` names another: speed does 
 loop is what transformers' pages show: one utterance at a time through feature extractor and model in float32, with
 torch's own threads. "Warm" is what a corpus of many hours comes near to: the worker processes run and have their
 network. A busy neighbour hurts the plain loop most, for its threads wait for each other; so it also runs with one
-thread, and processor time is compared with that. Also told: how far our float32 is from transformers', and bfloat16 from float32, on random weights.
+thread, and processor time is compared with that. Also told: how far our float32 is from transformers', and bfloat16
+from float32, on random weights.
 """
 
 import argparse

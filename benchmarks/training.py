@@ -4,7 +4,7 @@ Counted is the training itself (reading, log-mel, forward, backward, update), no
 in turn in one process, an epoch each. "Data path" is reading batches from the store and making log-mel frames of them,
 with nothing running ahead. "Of peak" compares the operations of the convolutions and matrix products, counted by
 PyTorch, with what a large matrix product reaches in the same precision in the same run. Memory is that of processes of
-their own, for the corpus and for four times as many utterances.
+their own, for 256 utterances and for four times as many: batches are whole in both.
 """
 
 import json
@@ -16,6 +16,7 @@ from typing import Any
 
 from common import PROJECT, Cost, arguments, claim, conclude, emoset, folders, measure, middle, ratio
 
+WHOLE = 256  # utterances, four batches
 KINDS = {
     "scratch, float32": ("scratch", "fp32"),
     "scratch, bfloat16": ("scratch", "bf16"),
@@ -56,12 +57,15 @@ def main() -> None:
 
 
 def _words(told: dict[str, Any], memory: dict[int, float | None]) -> str:
-    sizes = " and ".join(f"{megabytes or 0:.0f} MB for {times} x EmoDB" for times, megabytes in memory.items())
+    sizes = " and ".join(f"{peak or 0:.0f} MB for {WHOLE * times} utterances" for times, peak in memory.items())
     return f"{told['utterances']} training utterances of {told['seconds']:.1f} s on average; peak memory {sizes}"
 
 
-def _training(workspace: Path, mode: str, precision: str, times: int = 1) -> Any:
-    """A training of EmoDB as the command makes it; the adapters are those of a new base."""
+def _training(workspace: Path, mode: str, precision: str, times: int = 0) -> Any:
+    """A training of EmoDB as the command makes it; the adapters are those of a new base.
+
+    With ``times`` it is one of `WHOLE` utterances, each of them so many times.
+    """
     import os
 
     import numpy as np
@@ -75,12 +79,16 @@ def _training(workspace: Path, mode: str, precision: str, times: int = 1) -> Any
     task = build_task(workspace, ["emodb"], load_corpora(), None, "alisamir2022", heads=True)
     heard = tasks.with_heads(task, "own", False)
     where = task.partition.table.iloc[:, 0].to_numpy().astype(str)
+    if times:
+        where[np.flatnonzero(where == "train")[WHOLE:]] = ""
+    times = times or 1
     table = pd.concat([heard.task.utterances] * times, ignore_index=True)
     folder = workspace / f"bench-{mode}-{precision}-{times}"
     folder.mkdir(exist_ok=True)
+    options = Settings(mode=mode, precision=precision, preset="quick", steps_per_epoch=6 * times)
     job = training.Job(
-        folder, workspace, Settings(mode=mode, precision=precision, preset="quick"), heard.heads, mode == "adapters",
-        "1", table, np.tile(task.truth, times), np.tile(where, times), None, "cpu", len(os.sched_getaffinity(0)),
+        folder, workspace, options, heard.heads, mode == "adapters", "1", table, np.tile(task.truth, times),
+        np.tile(where, times), None, "cpu", len(os.sched_getaffinity(0)),
     )  # fmt: skip
     return training.Training(job)
 
