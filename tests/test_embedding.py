@@ -1,11 +1,13 @@
 """Emotion embeddings: the layers by hand, and training from filterbanks, stored frames and encoders on the way."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 import speech_models
 import torch
 
@@ -250,6 +252,17 @@ def test_what_does_not_go_together_is_refused(emoset, workspace, encoders):
     assert "there is no folder" in unknown
     foreign = emoset("train", "cnn", "-t", CORA, "--finetune", encoders / "wav2vec2", "-d", workspace)
     assert foreign.code == 1 and "cnn has no --finetune" in foreign.err
+
+
+def test_utterances_too_short_for_an_encoder_are_named(emoset, recordings, tmp_path, encoders):
+    folder = shutil.copytree(recordings[CORA], tmp_path / "recordings")
+    first = sorted(folder.rglob("*.wav"))[0]
+    samples, rate = soundfile.read(first)
+    soundfile.write(first, samples[rate // 2 : rate // 2 + rate // 50], rate)  # 20 ms
+    words = [f"{CORA}={folder}", "--min-duration", 0.01, "-d", tmp_path / "w", "-q"]
+    assert emoset("prepare", *words).code == 0
+    message = train(emoset, tmp_path / "w", "-t", CORA, "--finetune", encoders / "wav2vec2", *SHORT, code=1)
+    assert "1 utterances are too short for the encoder, the first is demo-cora/" in message and "(20 ms)" in message
 
 
 # ---------------------------------------------------------------- memory, gradients

@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from speech_models import TINY, extractor, network, save
 from torch import Tensor
 
 from emoset_cli.errors import EmosetError
+from emoset_cli.models import hardware
 from emoset_cli.models.layers.waves_front import WavesFront, own_frames
 from emoset_cli.models.speech import SpeechEncoder
 from emoset_cli.models.speech_load import MODEL_TYPES, from_description, read_encoder
@@ -415,3 +417,14 @@ def test_reading_says_nothing(folders: dict[str, Path], capfd: pytest.CaptureFix
     capfd.readouterr()
     read_encoder(str(tmp_path))
     assert capfd.readouterr() == ("", "") and logging.get_verbosity() == before
+
+
+def test_each_process_takes_a_gpu_of_its_own(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    taken = []
+    for number in range(1, 5):
+        monkeypatch.setattr("multiprocessing.current_process", lambda n=number: SimpleNamespace(name=f"LokyProcess-{n}"))
+        taken.append(hardware.own_gpu("cuda"))
+    assert taken == ["cuda:1", "cuda:0", "cuda:1", "cuda:0"] and hardware.own_gpu("cpu") == "cpu"
+    monkeypatch.setattr("multiprocessing.current_process", lambda: SimpleNamespace(name="MainProcess"))
+    assert hardware.own_gpu("cuda") == "cuda" and hardware.gpus("cuda") == 2 and hardware.gpus("cpu") == 0

@@ -24,19 +24,22 @@ LABELS = {"common": ["anger", "calm", "sad"]}
 SHORT = ["-e", 1, "-spe", 2, "--precision", "fp32", "--workers", 1, "-q"]
 
 
-@pytest.fixture(scope="session")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pretrained(folder: Path, **options) -> Path:
     """A tiny wav2vec 2.0 with the heads of its pre-training."""
-    folder = tmp_path_factory.mktemp("pretrained")
     with torch.random.fork_rng():
         torch.manual_seed(0)
         config = Wav2Vec2Config(
-            **speech_models.WAVE, num_codevectors_per_group=8, codevector_dim=16, proj_codevector_dim=16,
+            **speech_models.WAVE, **options, num_codevectors_per_group=8, codevector_dim=16, proj_codevector_dim=16,
             num_negatives=5,
         )  # fmt: skip
         Wav2Vec2ForPreTraining(config).save_pretrained(folder)
     speech_models.extractor("wav2vec2").save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return pretrained(tmp_path_factory.mktemp("pretrained"))
 
 
 def network(encoder, **options):
@@ -97,9 +100,11 @@ def test_what_is_pooled_is_mean_and_standard_deviation(encoder):
     torch.testing.assert_close(model._pooled(states), expected, atol=1e-5, rtol=1e-5)
 
 
-def test_the_encoders_loss_is_that_of_transformers_for_the_same_masks(encoder):
-    model = read_masked(str(encoder), True, False)
-    reference = Wav2Vec2ForPreTraining.from_pretrained(encoder, config=model.network.config)
+@pytest.mark.parametrize("large", [False, True])
+def test_the_encoders_loss_is_that_of_transformers_for_the_same_masks(encoder, large, tmp_path):
+    folder = pretrained(tmp_path, **speech_models.LARGE) if large else encoder  # XLSR-53 is a large one
+    model = read_masked(str(folder), True, False)
+    reference = Wav2Vec2ForPreTraining.from_pretrained(folder, config=model.network.config)
     x = torch.randn(3, 32_000)
     model.train()
     torch.manual_seed(3)
@@ -108,12 +113,15 @@ def test_the_encoders_loss_is_that_of_transformers_for_the_same_masks(encoder):
     torch.manual_seed(3)
     mask = span_mask(3, 99)
     others = negatives(mask, 5)
-    answer = reference(x, mask_time_indices=mask, sampled_negative_indices=others, output_hidden_states=True)
+    answer = reference(x, mask_time_indices=mask, sampled_negative_indices=others)
     assert loss > 0
     torch.testing.assert_close(loss, answer.loss)
-    torch.testing.assert_close(states, answer.hidden_states[-1])
-    answer = reference.eval()(x, output_hidden_states=True)
-    torch.testing.assert_close(answer.hidden_states[-1], model.eval()(x))
+    torch.testing.assert_close(reference.project_hid(states), answer.projected_states)
+    expected = reference.eval().wav2vec2(x, mask_time_indices=mask).last_hidden_state
+    model.eval()
+    torch.manual_seed(3)
+    torch.testing.assert_close(model.with_loss(x)[0], expected)
+    torch.testing.assert_close(model(x), reference.wav2vec2(x).last_hidden_state)
 
 
 def test_training_answers_a_pair_and_evaluation_is_the_same_whatever_the_batch(encoder):

@@ -63,7 +63,7 @@ def plan(
         "weights": read.digest, "mean": read.mean, "sd": read.sd, "picture": SETTINGS,
     }  # fmt: skip
     free = workers or cores()
-    processes = 1 if device == "cuda" else min(free, _PROCESSES)
+    processes = hardware.gpus(device) or min(free, _PROCESSES)
     means = {
         "model": model, "layer": layer, "weights": weights, "precision": precision, "device": device,
         "threads": free // processes, "count": count,
@@ -103,13 +103,14 @@ def build(
 
     hardware.keep_memory()
     network = imagenet.Activations(model, layer, imagenet.read_weights(model, weights))
-    network.to_precision(precision).to(device)
+    where = hardware.own_gpu(device)
+    network.to_precision(precision).to(where)
     paint = painter()
 
     def extract(waveforms: list[np.ndarray]) -> np.ndarray:
         with threads_of_torch(threads, device), exact():
             pictures = torch.stack([paint(waveform) for waveform in waveforms])  # batch, 3, 224, 224
-            values: np.ndarray = network(pictures.to(device)).cpu().numpy()
+            values: np.ndarray = network(pictures.to(where)).cpu().numpy()
             return values
 
     return [f"neuron_{number}" for number in range(count)], extract

@@ -72,7 +72,7 @@ def plan(
     count = _look(encoder, short)
     weights = sum(parameter.numel() for parameter in encoder.parameters())
     free = workers or cores()
-    processes = 1 if device == "cuda" else max(1, min(free, _PROCESSES, int(_TOGETHER // weights)))
+    processes = hardware.gpus(device) or max(1, min(free, _PROCESSES, int(_TOGETHER // weights)))
     means = {
         "model": model, "layer": encoder.layer, "pool": pool, "precision": precision, "device": device,
         "threads": max(1, free // processes), "count": count,
@@ -111,7 +111,8 @@ def build(
     from emoset_cli.models.speech_load import read_encoder
 
     hardware.keep_memory()
-    encoder = SpeechEncoder(read_encoder(model), layer).to_precision(precision).to(device)
+    where = hardware.own_gpu(device)
+    encoder = SpeechEncoder(read_encoder(model), layer).to_precision(precision).to(where)
     parts = ["mean", "sd"] if pool == "meansd" else ["mean"] if pool == "mean" else ["state"]
     names = [f"{part}_{number}" for part in parts for number in range(count)]
 
@@ -119,7 +120,7 @@ def build(
         def heard() -> Iterator[np.ndarray]:
             for batch in batches([encoder.heard(len(waveform)) for waveform in waveforms], 16_000 * _SECONDS[device]):
                 with threads_of_torch(threads, device), exact():
-                    states = _states(encoder, [waveforms[row] for row in batch], device)
+                    states = _states(encoder, [waveforms[row] for row in batch], where)
                 for one in states:
                     yield half(one if pool == FRAMES else _pooled(one, pool))
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -86,6 +87,11 @@ class EmbeddingNetwork(nn.Module):
         self.emotion = emotion_model(cell, hears.width, width, layers, dropout)  # type: ignore[arg-type]
         sizes = iter([len(own) for own in labels.values()])
         self.heads = PerCorpus("head", labels, lambda: nn.Linear(width, next(sizes)))
+
+    def frames_of(self, samples: np.ndarray) -> np.ndarray:
+        """Frames of utterances of so many samples; an encoder has none for very short ones."""
+        speech = getattr(self.front, "speech", None)
+        return np.ones_like(samples) if speech is None else speech.frames_of(samples)
 
     def embed(self, waves: torch.Tensor, lengths: torch.Tensor, corpus: str) -> torch.Tensor:
         """The emotion embedding, ``(batch, width)``, float32."""

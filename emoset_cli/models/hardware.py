@@ -22,6 +22,20 @@ def choose_device(asked: str) -> str:
     return "cuda" if asked != "cpu" and torch.cuda.is_available() else "cpu"
 
 
+def gpus(device: str) -> int:
+    """How many GPUs there are to compute on, 0 on a CPU."""
+    return torch.cuda.device_count() if device == "cuda" else 0
+
+
+def own_gpu(device: str) -> str:
+    """The device of this process among several that share the work: each takes the GPU of its own number."""
+    from multiprocessing import current_process
+
+    count = gpus(device)
+    number = current_process().name.rpartition("-")[2]
+    return f"{device}:{int(number) % count}" if count > 1 and number.isdecimal() else device
+
+
 def bf16_units() -> str:
     """The processor's units for bfloat16 matrix products: "AMX", "AVX512-bf16" or "" (it would emulate them)."""
     amx = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)

@@ -56,11 +56,15 @@ class MaskedEncoder(PlainEncoder):
         if not mask.any():
             return super().with_loss(waves)
         others = negatives(mask, self.network.config.num_negatives)
-        answer = self.network(
-            waves, mask_time_indices=mask.to(waves.device), sampled_negative_indices=others.to(waves.device),
-            output_hidden_states=True,
-        )  # fmt: skip
-        return answer.hidden_states[-1], answer.loss.float()
+        heard: list[Any] = []  # the last of the answer's hidden states may lack the final norm
+        hook = self.network.wav2vec2.register_forward_hook(lambda module, inputs, found: heard.append(found))
+        try:
+            answer = self.network(
+                waves, mask_time_indices=mask.to(waves.device), sampled_negative_indices=others.to(waves.device)
+            )
+        finally:
+            hook.remove()
+        return heard[0].last_hidden_state, answer.loss.float()
 
 
 def read_masked(name: str, heads: bool, checkpointing: bool) -> PlainEncoder:

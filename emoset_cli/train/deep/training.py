@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from emoset_cli import metrics
+from emoset_cli.audio import SAMPLE_RATE
 from emoset_cli.errors import EmosetError
 from emoset_cli.models import MODELS, parts
 from emoset_cli.train.deep import checkpoint, device, initial
@@ -69,6 +70,7 @@ class Training:
         self.waves = open_source(job.workspace, job.utterances, options.feature)
         self.samples = self.waves.lengths
         self.window = round(options.window_s * self.waves.rate)
+        self._refuse_too_short()
         self.codes = _codes(job)
         self.head = job.utterances["head"].to_numpy().astype(str)
         self.streams = self._streams()
@@ -84,6 +86,23 @@ class Training:
     def network(self) -> Any:
         """The model itself, not its wrapper for several devices."""
         return self.accelerator.unwrap_model(self.model)
+
+    def _refuse_too_short(self) -> None:
+        """Refuse utterances in which an encoder hears nothing.
+
+        Raises:
+            EmosetError: naming the first of them
+        """
+        frames_of = getattr(self.network, "frames_of", None)
+        used = self.job.where != ""
+        if frames_of is None or self.options.feature or (frames_of(self.samples[used]) > 0).all():
+            return
+        short = self.job.utterances[used][frames_of(self.samples[used]) < 1]
+        raise EmosetError(
+            f"{len(short)} utterances are too short for the encoder, the first is {short['id'].iloc[0]} "
+            f"({1000 * short['samples'].iloc[0] / SAMPLE_RATE:.0f} ms)",
+            "leave them out by `emoset prepare` with a larger --min-duration",
+        )
 
     def _streams(self) -> dict[str, Shuffled]:
         rows = {head: self.rows(head, "train") for head in self.job.heads}
