@@ -382,3 +382,12 @@ def test_the_help_tells_the_options(emoset: Callable[..., Any]) -> None:
     text = " ".join(emoset("extract", "--help").out.split())
     assert "--pool" in text and "XLS-R" in text
     assert set(signature(wav2vec2.plan).parameters) == {*wav2vec2.OPTIONS, "name", "workers", "progress"}
+
+
+def test_memory_that_does_not_suffice_is_told():
+    def encoder(waves: Any, lengths: Any) -> Any:
+        raise MemoryError
+
+    waveforms = [np.zeros(16_000, np.int16), np.zeros(32_000, np.int16)]
+    with pytest.raises(EmosetError, match=r"out of memory with 4 s of speech at once, the longest utterance has 2 s"):
+        wav2vec2._states(encoder, waveforms, "cpu")

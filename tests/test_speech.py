@@ -423,7 +423,8 @@ def test_each_process_takes_a_gpu_of_its_own(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     taken = []
     for number in range(1, 5):
-        monkeypatch.setattr("multiprocessing.current_process", lambda n=number: SimpleNamespace(name=f"LokyProcess-{n}"))
+        own = SimpleNamespace(name=f"LokyProcess-{number}")
+        monkeypatch.setattr("multiprocessing.current_process", lambda own=own: own)
         taken.append(hardware.own_gpu("cuda"))
     assert taken == ["cuda:1", "cuda:0", "cuda:1", "cuda:0"] and hardware.own_gpu("cpu") == "cpu"
     monkeypatch.setattr("multiprocessing.current_process", lambda: SimpleNamespace(name="MainProcess"))

@@ -143,14 +143,25 @@ def batches(samples: list[int], budget: int) -> Iterator[list[int]]:
 
 
 def _states(encoder: Any, waveforms: list[np.ndarray], device: str) -> list[np.ndarray]:
-    """Each utterance's frames, float32 ``(frames, features)``."""
+    """Each utterance's frames, float32 ``(frames, features)``.
+
+    Raises:
+        EmosetError: if the memory of the device does not suffice
+    """
     import torch
+
+    from emoset_cli.models.hardware import enough_memory
 
     lengths = torch.tensor([len(waveform) for waveform in waveforms])
     waves = torch.zeros(len(waveforms), int(lengths.max()), dtype=torch.int16)
     for row, waveform in enumerate(waveforms):
         waves[row, : len(waveform)] = torch.from_numpy(waveform)
-    with torch.inference_mode():
+    longest = waves.shape[1] / 16_000
+    memory = enough_memory(
+        f"out of memory with {len(waves) * longest:.0f} s of speech at once, the longest utterance has {longest:.0f} s",
+        "--precision bf16, --device cpu, fewer --workers, or a smaller encoder",
+    )
+    with memory, torch.inference_mode():
         hidden, frames = encoder(waves.to(device), lengths.to(device))
         hidden = hidden.flatten(2).cpu().numpy()
     return [hidden[row, :count] for row, count in enumerate(frames.tolist())]

@@ -1,5 +1,8 @@
 """What the machine computes with: device, precision, memory."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from emoset_cli.errors import EmosetError, unknown
@@ -65,6 +68,23 @@ def choose_precision(asked: str, device: str) -> tuple[str, str]:
         return ("bf16", "this GPU has bfloat16 units") if able else ("fp32", "this GPU has no bfloat16 units")
     units = bf16_units()
     return ("bf16", f"this processor has {units}") if units else ("fp32", "this processor has no bfloat16 units")
+
+
+@contextmanager
+def enough_memory(problem: str, mend: str) -> Iterator[None]:
+    """Turn a device's want of memory into an error that says what to lower.
+
+    Raises:
+        EmosetError: with these words
+    """
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise EmosetError(problem, mend) from error
+    except RuntimeError as error:  # torch has no class of its own for a processor's memory
+        if "not enough memory" not in str(error):
+            raise
+        raise EmosetError(problem, mend) from error
 
 
 def keep_memory() -> None:

@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
 
-from emoset_cli.errors import EmosetError
+from emoset_cli.models import hardware
 from emoset_cli.models.hardware import bf16_units, choose_device
 
 
@@ -73,8 +73,7 @@ def computing(device: torch.device, precision: str) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def enough_memory(options: Any) -> Iterator[None]:
+def enough_memory(options: Any) -> AbstractContextManager[None]:
     """Say what to lower where the memory of the device does not suffice.
 
     Args:
@@ -83,18 +82,7 @@ def enough_memory(options: Any) -> Iterator[None]:
     Raises:
         EmosetError: if it does not
     """
-    try:
-        yield
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise _too_large(options) from error
-    except RuntimeError as error:
-        if "not enough memory" not in str(error) and "out of memory" not in str(error):
-            raise
-        raise _too_large(options) from error
-
-
-def _too_large(options: Any) -> EmosetError:
-    return EmosetError(
+    return hardware.enough_memory(
         f"out of memory with --batch-size {options.batch_size} and --window {options.window_s:g}",
         f"--batch-size {max(1, options.batch_size // 2)} --accumulate {2 * options.accumulate} needs less and is "
         "nearly the same; a shorter --window and --checkpointing help as well",
