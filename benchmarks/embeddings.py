@@ -1,7 +1,7 @@
 """The results of docs/embedding-results.md: emotion embeddings and Deep-WCCN on real corpora, by a user's commands.
 
 Usage: python benchmarks/embeddings.py [--corpora FOLDER] [--workspace FOLDER] [--seeds N]. Writes
-docs/embedding-results.md and docs/images/embedding.svg anew. Interrupted, it goes on where it was when --workspace
+docs/embedding-results.md and docs/images/embedding_*.svg anew. Interrupted, it goes on where it was when --workspace
 names a folder that stays. Mel filterbanks stand for wav2vec 2.0, and a small encoder with random weights for XLSR-53:
 their weights cannot be had without the network.
 """
@@ -62,8 +62,8 @@ def embeddings(corpora: Path, workspace: Path, seeds: int) -> list[str]:
     scores = answered(workspace, "evaluate " + " ".join([*single, *multi, loso]))["scores"]
     crossed = answered(workspace, "evaluate " + " ".join([*single, *multi]) + " --cross")
     plotted = answered(workspace, f"plot embedding {multi[0]} --rule alisamir2022")
-    picture = next(Path(plotted["report"]).parent.glob("*.svg"))
-    shutil.copyfile(picture, PROJECT / "docs" / "images" / "embedding.svg")
+    for picture in Path(plotted["page"]).parent.rglob("embedding_*.svg"):  # coloured by label and by corpus
+        shutil.copyfile(picture, PROJECT / "docs" / "images" / picture.name)
     page = (Path(crossed["report"]).parent / "results.md").read_text("utf-8")
     commands = [SINGLE.format(batches=BATCHES, seed=0), MULTI.format(batches=BATCHES, seed=0),
                 LOSO.format(batches=BATCHES)]  # fmt: skip
@@ -74,7 +74,8 @@ def embeddings(corpora: Path, workspace: Path, seeds: int) -> list[str]:
         page.replace("\n# ", "\n## ").removeprefix("# "),
         _confusion(crossed, multi[0]),
         "## Embeddings of correct test utterances, labels of two corpora or more (the paper's Figure 2)",
-        "![UMAP of the embeddings of one network for four corpora](images/embedding.svg)",
+        "![UMAP of the embeddings of one network for four corpora, by label](images/embedding_label.svg)",
+        "![The same, by corpus](images/embedding_corpus.svg)",
         _silhouettes(plotted),
     ]
 
