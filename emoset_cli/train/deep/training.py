@@ -146,7 +146,7 @@ class Training:
         options = self.options
         decay: Any = options.weight_decay
         if options.individual_decay:
-            decay = {head: individual_decay(len(stream.rows)) for head, stream in self.streams.items()}
+            decay = {head: individual_decay(len(self.rows(head, "train"))) for head in self.streams}
         optimizer = build_optimizer(options.optimizer, groups(self.network, decay), self.schedule.lr)
         self.model, self.optimizer = self.accelerator.prepare(self.network, optimizer)
         self.optimizer.zero_grad(set_to_none=True)
