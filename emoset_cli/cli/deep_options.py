@@ -1,6 +1,6 @@
 """The options of ``emoset train cnn`` and its like: a line for each, and where its value goes."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from inspect import Parameter, Signature
 from typing import Annotated, Any
@@ -225,7 +225,9 @@ def signature(model: str) -> Signature:
         Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=kind)
         for name, (kind, default) in _COMMON.items()
     ]
-    return Signature([*[one.parameter(name, name in useless) for name, one in OPTIONS.items()], *plain])
+    least: dict[str, dict[str, float]] = {"batch_size": {"min": 2}} if own.batch_norm else {}
+    options = {name: replace(one, limits=least.get(name, one.limits)) for name, one in OPTIONS.items()}
+    return Signature([*[one.parameter(name, name in useless) for name, one in options.items()], *plain])
 
 
 def of_panel(panel: str, given: dict[str, Any]) -> dict[str, Any]:
