@@ -43,6 +43,17 @@ def emoset(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
     return run
 
 
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Torch with one thread: several of small products only wait for each other."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def _once(folder: Path, make: Callable[[Path], Any]) -> Path:
     """Make ``folder`` in one of the test processes; the others wait for it."""
     done = folder.with_suffix(".done")

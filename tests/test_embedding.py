@@ -18,6 +18,7 @@ from emoset_cli.models.layers.emotion import LastState, MeanState, emotion_model
 from emoset_cli.train.deep import checkpoint, device, sampling, use
 from emoset_cli.train.deep.settings import Settings, settings_of
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 ARIA, CORA = "demo-aria", "demo-cora"
 LABELS = {"one": ["anger", "fear", "joy"], "two": ["calm", "sad"]}
 SHORT = ["-e", 1, "-spe", 2, "-bs", 4, "--precision", "fp32", "--workers", 1, "-q"]

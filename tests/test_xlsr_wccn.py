@@ -19,6 +19,7 @@ from emoset_cli.models.pretraining import read_masked
 from emoset_cli.train.deep import checkpoint
 from emoset_cli.train.deep.settings import settings_of
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 ARIA, CORA = "demo-aria", "demo-cora"
 LABELS = {"common": ["anger", "calm", "sad"]}
 SHORT = ["-e", 1, "-spe", 2, "--precision", "fp32", "--workers", 1, "-q"]
