@@ -20,12 +20,20 @@ SINGLE = "train embedding {batches} --seed {seed}"
 MULTI = "train embedding -mt {batches} --seed {seed}"
 LOSO = "train embedding -t emodb --partition loso {batches}"
 THREE = "-t emodb,emovo,ravdess --labels iemocap4"
-WCCN = f"train wccn {THREE} --encoder {{encoder}} --partition lolo:folds:3{{shots}} -e 4 -spe 30"
-FOREST = f"train forest {THREE} -f egemaps --partition lolo:folds:3 --repeat"
+WCCN = f"train wccn {THREE} --encoder {{encoder}} --partition lolo:folds:3 -e 4 -spe 30"
+FOREST = f"train forest {THREE} -f egemaps --repeat --partition lolo:folds:3"
 PAPER = """The paper's figures (frozen wav2vec 2.0; CaFE, EmoDB, GEMEP, RAVDESS): within-corpus UAR of EmoDB 57.5
 single, 67.4 multi, and of RAVDESS 60.4 and 60.4; LOSO, fine-tuned, EmoDB 90.5. Cross-corpus, three classes: 42.0 (8.3)
 single, 50.8 (11.6) multi; common classes: 41.2 (16.2) and 47.5 (10.7). It says that with filterbanks training on
 several corpora works poorly."""
+
+READING = """What of the papers' claims holds here. Training on several corpora brings utterances of different corpora
+nearer in one space: across corpora the multi-corpus networks are above the single ones with each of the three seeds, in
+three classes and on common labels, as in the paper, though all of it is near chance and the paper's wav2vec 2.0 is far
+above. Within corpora it helps EmoDB and URDU and harms RAVDESS and EMOVO; the paper, too, saw a gain for EmoDB and none
+for RAVDESS, but said that with filterbanks it works poorly. Deep-WCCN changes next to nothing on a random encoder. WCCN
+does not help the forest across languages, as in its study. A few utterances of the language left out help, in German by
+10 points with 30 and by 14 with 80."""
 
 
 def main() -> None:
@@ -47,6 +55,8 @@ Made by `python benchmarks/embeddings.py` on {facts["cores"]} cores of {facts["p
 
 {PAPER}
 
+{READING}
+
 """
     (PROJECT / "docs" / "embedding-results.md").write_text(head + "\n\n".join(parts) + "\n", encoding="utf-8")
 
@@ -65,6 +75,7 @@ def embeddings(corpora: Path, workspace: Path, seeds: int) -> list[str]:
     for picture in Path(plotted["page"]).parent.rglob("embedding_*.svg"):  # coloured by label and by corpus
         shutil.copyfile(picture, PROJECT / "docs" / "images" / picture.name)
     page = (Path(crossed["report"]).parent / "results.md").read_text("utf-8")
+    page = page.partition("# Corpora through heads")[0].strip().removesuffix("#").strip()  # every pair is too much here
     commands = [SINGLE.format(batches=BATCHES, seed=0), MULTI.format(batches=BATCHES, seed=0),
                 LOSO.format(batches=BATCHES)]  # fmt: skip
     return [
@@ -118,21 +129,20 @@ def _silhouettes(plotted: dict[str, Any]) -> str:
 def languages(workspace: Path) -> list[str]:
     """Sections on Deep-WCCN: a check of the machinery with a small random encoder, and baselines."""
     encoder = _encoder(workspace)
-    plain = WCCN.format(encoder=encoder, shots="")
-    shots = WCCN.format(encoder=encoder, shots="+30")
-    commands = [plain, f"{plain} --no-deep-wccn", shots, FOREST, f"{FOREST} --wccn 0.5"]
+    plain = WCCN.format(encoder=encoder)
+    commands = [plain, f"{plain} --no-deep-wccn", FOREST, f"{FOREST} --wccn 0.5", f"{FOREST}+30", f"{FOREST}+80"]
     answered(workspace, "extract egemaps emodb emovo ravdess")
     runs = [answered(workspace, words)[0]["run"] for words in commands]
     told = answered(workspace, "evaluate " + " ".join(runs))
-    titles = ["Deep-WCCN", "without Deep-WCCN", "Deep-WCCN, 30 utterances of the target", "eGeMAPS forest",
-              "eGeMAPS forest, WCCN 0.5"]  # fmt: skip
+    titles = ["Deep-WCCN", "without Deep-WCCN", "eGeMAPS forest", "eGeMAPS forest, WCCN 0.5",
+              "eGeMAPS forest, 30 utterances of the target", "eGeMAPS forest, 80 of them"]  # fmt: skip
     rows: list[list[object]] = []
     for title, run in zip(titles, runs, strict=True):
         for one in (row for row in told["languages"] if row["run"] == run):
             rows.append([title, *_language(one)])
     return [
         "## One language left out (the shape of Deep-WCCN's Figures 2 to 4 and 6)",
-        "**A check of the machinery, not a result**: the encoder of the first three has two layers of 64 and random "
+        "**A check of the machinery, not a result**: the encoder of the first two has two layers of 64 and random "
         "weights. Three folds by speakers, four labels, mean ± sd over folds, chance 25 %.",
         _commands([words.replace(str(encoder), "SMALL") for words in commands]),
         table(["system", "left out", "tested on", "utterances", "UAR [%]", "WA [%]"], rows),

@@ -57,11 +57,13 @@ def speed(workspace: Path, rounds: int) -> None:
     from emoset_cli.corpora import load_corpora
     from emoset_cli.feature_store import find
     from emoset_cli.frame_store import FrameStore
+    from emoset_cli.models.hardware import keep_memory
     from emoset_cli.train.deep import tasks, training
     from emoset_cli.train.deep.settings import settings_of
     from emoset_cli.train.task import build_task
 
     torch.set_num_threads(1)
+    keep_memory()
     name = find(workspace, "wav2vec2")
     store = FrameStore(workspace, name, "emodb")
     task = build_task(workspace, ["emodb"], load_corpora(), None, "alisamir2022", heads=True)

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from emoset_cli.errors import EmosetError
 from emoset_cli.report.settings import group
@@ -72,13 +71,13 @@ def methods(runs: Sequence[tuple[Run, Mapping[str, list[str]]]]) -> list[Method]
     for kind in ("single-corpus", "multi-corpus"):
         of_kind = [run for run, own in runs if (sum(map(len, own.values())) == 1) == (kind == "single-corpus")]
         for setting in group(of_kind):
-            bundles: dict[Any, list[Run]] = {}
-            for run in setting.runs:
-                bundles.setdefault(run.config.get("seed") if kind == "single-corpus" else run.name, []).append(run)
-            for seed, bundle in bundles.items():
-                name = f"{kind}: {setting.name}"
-                if len(bundles) > 1:
-                    name += f", {f'seed {seed}' if kind == 'single-corpus' else seed}"
+            seeds = [f"seed {run.config.get('seed')}" for run in setting.runs]
+            told = kind == "single-corpus" or len(set(seeds)) == len(seeds)  # runs of other corpora have the same seed
+            bundles: dict[str, list[Run]] = {}
+            for seed, run in zip(seeds, setting.runs, strict=True):
+                bundles.setdefault(seed if told else run.name, []).append(run)
+            for which, bundle in bundles.items():
+                name = f"{kind}: {setting.name}" + (f", {which}" if len(bundles) > 1 else "")
                 members = [Member(run, head, corpora) for run in bundle for head, corpora in heads[run.name].items()]
                 found.append(_refuse_twice(Method(name, members)))
     return found

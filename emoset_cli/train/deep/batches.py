@@ -62,9 +62,10 @@ class Source:
             EmosetError: if the store was damaged since it was written
         """
         whole = [self._one(row) for row in plan.rows.tolist()]
-        batch = np.zeros((len(whole), int(plan.lengths.max()), *whole[0].shape[1:]), whole[0].dtype)
+        batch = np.empty((len(whole), int(plan.lengths.max()), *whole[0].shape[1:]), whole[0].dtype)
         for place, (values, start, length) in enumerate(zip(whole, plan.starts, plan.lengths, strict=True)):
             batch[place, :length] = values[start : start + length]
+            batch[place, length:] = 0
         return Batch(plan.head, plan.rows, torch.from_numpy(batch), torch.from_numpy(plan.lengths))
 
     def _one(self, row: int) -> np.ndarray:
