@@ -159,9 +159,9 @@ def speed(workspace: Path, rounds: int) -> None:
 
 
 def memory(workspace: Path, times: int) -> None:
-    """Two epochs with devel and checkpoints."""
+    """Equally many batches whatever the size, with devel and checkpoints."""
     training = _training(workspace, "scratch", "bf16", times)
-    for _ in range(2):
+    for _ in range(8 // times):
         training.epoch()
         training.devel()
         training.save()
