@@ -94,10 +94,12 @@ class Training:
             EmosetError: naming the first of them
         """
         frames_of = getattr(self.network, "frames_of", None)
-        used = self.job.where != ""
-        if frames_of is None or self.options.feature or (frames_of(self.samples[used]) > 0).all():
+        if frames_of is None or self.options.feature:
             return
+        used = self.job.where != ""
         short = self.job.utterances[used][frames_of(self.samples[used]) < 1]
+        if short.empty:
+            return
         raise EmosetError(
             f"{len(short)} utterances are too short for the encoder, the first is {short['id'].iloc[0]} "
             f"({1000 * short['samples'].iloc[0] / SAMPLE_RATE:.0f} ms)",
