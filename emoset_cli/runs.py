@@ -28,6 +28,10 @@ FURTHER = {
     "final": "the final epoch, where predictions.csv is of the best devel epoch",
     "within": "test speakers of the training languages, where predictions.csv is of the language left out",
     "within-final": "the same, of the final epoch",
+    "segments": "segments of utterances, where predictions.csv is of whole ones; with a column start_s",
+    "segments-final": "the same, of the final epoch",
+    "attributes": "what classifiers of attributes say, with columns of their own",
+    "attributes-final": "the same, of the final epoch",
 }
 
 

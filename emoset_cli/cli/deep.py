@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from emoset_cli.cli.common import Attempt, answer, chosen_corpora, each, finish, load_registry, say
-from emoset_cli.cli.deep_options import FRONT, MACHINE, NETWORK, OPTIONS, SETTINGS, of_panel, signature
+from emoset_cli.cli.common import Attempt, answer, chosen_corpora, each, finish, list_of, load_registry, say
+from emoset_cli.cli.deep_options import FRONT, MACHINE, NETWORK, OPTIONS, SETTINGS, SPEECH, of_panel, signature
 from emoset_cli.cli.learn import app as app
 from emoset_cli.cli.learn import partition_of
 from emoset_cli.errors import EmosetError
@@ -42,6 +42,7 @@ def trained(model: str, given: dict[str, Any], attempt: Attempt = each) -> tuple
     settings = of_panel(SETTINGS, given)
     mode, initial, tune = (settings.pop(name, None) for name in ("mode", "initial_model", "tune"))
     settings |= {"model": model, "seed": given["seed"], "front": of_panel(FRONT, given)}
+    settings |= _attributes(of_panel(SPEECH, given))
     settings["network"] = _network(model, of_panel(NETWORK, given))
     names = ("partition", "labels", "subset", "aggregate", "pool", "multi_task", "workspace", "registry")
     data = _Data(**{name: given[name] for name in names})
@@ -73,6 +74,19 @@ class _Machine:
     workers: int
     force: bool
     quiet: bool
+
+
+def _attributes(given: dict[str, Any]) -> dict[str, Any]:
+    """The settings of attributes of speech; a corpus discriminator is one of them by another word."""
+    word = given.pop("corpus_discriminator", None)
+    if word and ("attributes" in given or "approach" in given):
+        raise EmosetError("--corpus-discriminator is short for --attributes corpus and an --approach, which are given",
+                          "leave it out, or the two others")  # fmt: skip
+    if word and word != "off":
+        given |= {"attributes": ["corpus"], "approach": word}
+    elif "attributes" in given:
+        given["attributes"] = list(dict.fromkeys(list_of([given["attributes"]])))
+    return given
 
 
 def _network(model: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -10,9 +10,11 @@ import typer
 from emoset_cli.cli import common
 from emoset_cli.cli.learn import Aggregate, Pool, Split, Subset
 from emoset_cli.models import MODELS
-from emoset_cli.train.deep.settings import EVAL_WINDOWS, MODES, PRECISIONS, PRESETS, SAMPLING
+from emoset_cli.models.approaches import APPROACHES, ATTRIBUTES, NORMALISE
+from emoset_cli.train.deep.settings import CHOOSE_BY, EVAL_WINDOWS, MODES, PRECISIONS, PRESETS, SAMPLING
 
-SETTINGS, NETWORK, FRONT, DATA, MACHINE = "Training", "Network", "Spectrogram and augmentation", "Data", "Machine"
+SETTINGS, SPEECH, NETWORK = "Training", "Attributes of speech", "Network"
+FRONT, DATA, MACHINE = "Spectrogram and augmentation", "Data", "Machine"
 _LONG = 70  # characters
 
 
@@ -20,8 +22,8 @@ _LONG = 70  # characters
 class Option:
     """An option: ``kind`` is its type or the words to choose from, ``panel`` its place in the help.
 
-    Options of the panels Training, Network and Spectrogram are fields of `Settings`, of its ``network`` or of its
-    ``front``, under the option's name; None there is what is usual for the model.
+    Options of the panels Training, Attributes, Network and Spectrogram are fields of `Settings`, of its ``network`` or
+    of its ``front``, under the option's name; None there is what is usual for the model.
     """
 
     panel: str
@@ -52,7 +54,7 @@ def _told(known: dict[str, Any]) -> str:
 _TUNE = [mode for mode in MODES if mode != "scratch"]
 _FIRST_LR = (
     "the first; then a tenth, then a hundredth. 0.1; 0.01 in finetune and last-layer, which make two steps. embedding: "
-    "0.0001 all the time, wccn: 0.0003"
+    "0.0001 all the time, acrnn: 0.0001 at first, wccn: 0.0003, cnn-lstm: 0.002"
 )
 _LABELS = (
     "label space, as of train svm; several joined by commas, with --pool, are domains of one network: "
@@ -70,7 +72,7 @@ OPTIONS = {
     "tune": Option(SETTINGS, _TUNE, None, ("--tune",), "then transfer the shared network to each corpus, in this mode"),
     "preset": Option(
         SETTINGS, list(PRESETS), None, ("--preset",),
-        f"cli-20, embedding: alisamir2022, wccn: deep-wccn. {_told(PRESETS)}",
+        f"cli-20, embedding: alisamir2022, wccn: deep-wccn, acrnn: zhu2020, cnn-lstm: parry2022. {_told(PRESETS)}",
     ),
     "patience": Option(
         SETTINGS, int, None, ("--patience", "-p"), "epochs without a better devel UAR; by preset", {"min": 1}
@@ -94,25 +96,44 @@ OPTIONS = {
     "first_lr": Option(SETTINGS, float, None, ("--learning-rate", "-lr"), _FIRST_LR, {"min": 0.0}),
     "optimizer": Option(
         SETTINGS, ["sgd", "rmsprop", "adam", "adagrad", "adadelta"], None, ("--optimizer", "-o"),
-        "sgd (momentum 0.9), embedding: adam, wccn: adagrad",
+        "sgd (momentum 0.9), embedding, acrnn: adam, wccn: adagrad",
+    ),
+    "epoch_decay": Option(
+        SETTINGS, float, None, ("--epoch-decay",), "factor on the learning rate, each epoch: 1, acrnn: 0.91",
+        {"min": 0.0, "max": 1.0},
+    ),
+    "least_lr": Option(
+        SETTINGS, float, None, ("--least-lr",), "where --epoch-decay ends: 0, acrnn: 0.00001", {"min": 0.0}
+    ),
+    "choose_by": Option(
+        SETTINGS, list(CHOOSE_BY), None, ("--choose-by",), f"the best epoch: uar, acrnn: wa. {_told(CHOOSE_BY)}"
+    ),
+    "segment_s": Option(
+        SETTINGS, float, None, ("--segment",),
+        "seconds of the segments that utterances are cut into: 0 (whole utterances), acrnn: 3", {"min": 0.0},
+    ),
+    "shift_s": Option(
+        SETTINGS, float, None, ("--shift",), "seconds from one segment to the next; acrnn: 1", {"min": 0.0}
     ),
     "loss": Option(
         SETTINGS, ["cross-entropy", "focal", "ordinal"], None, ("--loss", "-l"), "of the labels: cross-entropy"
     ),
     "balanced_weights": Option(
         SETTINGS, bool, None, ("--balanced-weights/--no-balanced-weights", "-bw"),
-        "rare labels weigh more in the loss: yes; embedding and wccn: no",
+        "rare labels weigh more in the loss: yes; embedding, wccn, acrnn and cnn-lstm: no",
     ),
     "weight_decay": Option(
         SETTINGS, float, None, ("--weight-decay",),
-        "λ of λ|w|² on kernels (PyTorch's is twice that): 1e-6, embedding: 0, wccn: 2.5e-4", {"min": 0.0},
+        "λ of λ|w|² on kernels (PyTorch's is twice that): 1e-6, wccn: 2.5e-4, embedding, acrnn, cnn-lstm: 0",
+        {"min": 0.0},
     ),
     "individual_decay": Option(
         SETTINGS, bool, False, ("--individual-weight-decay", "-iwd"), "L2 by size of the corpus, 1e-6 to 5e-3"
     ),
     "sampling": Option(
         SETTINGS, list(SAMPLING), None, ("--sampling",),
-        f"which corpus gives the next batch: round-robin; embedding and wccn: shuffled. {_told(SAMPLING)}",
+        "which corpus gives the next batch: round-robin; embedding and wccn: shuffled; acrnn and cnn-lstm: mixed. "
+        f"{_told(SAMPLING)}",
     ),
     "repeat": Option(
         SETTINGS, bool, None, ("--repeat/--no-repeat",),
@@ -124,26 +145,54 @@ OPTIONS = {
     ),
     "window_s": Option(
         SETTINGS, float, None, ("--window", "-w"),
-        "longest stretch heard in training, in seconds: 5, embedding: 30, wccn: 2 (shorter ones are padded)",
+        "longest stretch heard in training, in seconds: 5, embedding: 30, cnn-lstm: 10, wccn: 2 (shorter ones are "
+        "padded), acrnn: its segment",
     ),
     "eval_window": Option(
-        SETTINGS, list(EVAL_WINDOWS), None, ("--eval-window",), f"whole; wccn: crop. {_told(EVAL_WINDOWS)}"
+        SETTINGS, list(EVAL_WINDOWS), None, ("--eval-window",), f"whole; wccn, acrnn: crop. {_told(EVAL_WINDOWS)}"
     ),
     "feature": Option(
         SETTINGS, str, None, ("--feature", "-f"), "embedding: stored frames, as extracted; waveforms by default"
     ),
+    "attributes": Option(
+        SPEECH, str, None, ("--attributes",), f"that take part in training, joined by commas: {', '.join(ATTRIBUTES)}"
+    ),
+    "approach": Option(SPEECH, list(APPROACHES), None, ("--approach",), _told(APPROACHES)),
+    "attribute_weight": Option(
+        SPEECH, float, None, ("--attribute-weight",), "α of their loss: mtl 0.1, gr 0.5 in the last epoch, ad 0.5",
+        {"min": 0.0, "max": 1.0},
+    ),
+    "adversarial_lr": Option(
+        SPEECH, float, None, ("--adversarial-lr",), "learning rate of the adversarial step: 5e-8", {"min": 0.0}
+    ),
+    "corpus_discriminator": Option(
+        SPEECH, ["off", *(name for name, one in APPROACHES.items() if one.apart and one.reads == "embedding")], None,
+        ("--corpus-discriminator",), "short for --attributes corpus --approach train or adversarial",
+    ),
     "labels": Option(DATA, str, "own", ("--labels",), _LABELS),
-    "mels": Option(FRONT, int, None, ("--num-mels", "-nm"), "mel bands: 64", {"min": 8}),
-    "win": Option(FRONT, int, None, ("--win",), "samples of a frame: 512", {"min": 16}),
-    "hop": Option(FRONT, int, None, ("--hop",), "samples between frames: 256", {"min": 8}),
+    "normalise": Option(
+        FRONT, list(NORMALISE), None, ("--normalise",),
+        f"z-scores of spectrograms: none, acrnn: global, cnn-lstm: utterance. {_told(NORMALISE)}",
+    ),
+    "mels": Option(
+        FRONT, int, None, ("--num-mels", "-nm"), "mel bands: 64, acrnn, cnn-lstm: 40", {"min": 8}
+    ),
+    "win": Option(FRONT, int, None, ("--win",), "samples of a frame: 512, acrnn, cnn-lstm: 400", {"min": 16}),
+    "hop": Option(FRONT, int, None, ("--hop",), "samples between frames: 256, acrnn, cnn-lstm: 160", {"min": 8}),
     "f_min": Option(FRONT, float, None, ("--f-min",), "lowest frequency, Hz: 20", {"min": 0.0}),
     "f_max": Option(FRONT, float, None, ("--f-max",), "highest frequency, Hz: 8000", {"min": 1.0}),
     "floor_db": Option(FRONT, float, None, ("--floor-db",), "floor below the maximum, dB: -80", {"max": -1.0}),
     "noise": Option(FRONT, float, None, ("--noise",), "sd of random noise on spectrograms, dB: 0", {"min": 0.0}),
-    "time_masks": Option(FRONT, int, None, ("--time-masks",), "SpecAugment: masks over time: 0", {"min": 0}),
+    "time_masks": Option(
+        FRONT, int, None, ("--time-masks",), "SpecAugment: masks over time: 0, cnn-lstm: 1", {"min": 0}
+    ),
     "time_mask_frames": Option(FRONT, int, None, ("--time-mask-frames",), "most frames of a mask: 30", {"min": 1}),
-    "freq_masks": Option(FRONT, int, None, ("--freq-masks",), "SpecAugment: masks over mel bands: 0", {"min": 0}),
-    "freq_mask_mels": Option(FRONT, int, None, ("--freq-mask-mels",), "most mel bands of a mask: 8", {"min": 1}),
+    "freq_masks": Option(
+        FRONT, int, None, ("--freq-masks",), "SpecAugment: masks over mel bands: 0, cnn-lstm: 1", {"min": 0}
+    ),
+    "freq_mask_mels": Option(
+        FRONT, int, None, ("--freq-mask-mels",), "most mel bands of a mask: 8, cnn-lstm: 3", {"min": 1}
+    ),
     "speed": Option(FRONT, float, None, ("--speed",), "most change of speed, as a share: 0", {"min": 0.0, "max": 0.5}),
     "pitch": Option(FRONT, float, None, ("--pitch",), "most change of pitch, semitones: 0", {"min": 0.0, "max": 12.0}),
     "blocks": Option(NETWORK, int, None, ("--blocks", "-N"), "residual blocks in each of three modules: 2", {"min": 1}),
@@ -151,7 +200,8 @@ OPTIONS = {
     "widen": Option(NETWORK, int, None, ("--widen", "-wf"), "factor of all filters: 1", {"min": 1}),
     "dropout": Option(
         NETWORK, float, None, ("--dropout", "-do"),
-        "share, of the classifier: 0.2, wccn: 0.3; embedding, between layers: 0", {"min": 0.0, "max": 0.9},
+        "share, of the classifier: 0.2, wccn: 0.3, acrnn, cnn-lstm: 0.5; embedding, between layers: 0",
+        {"min": 0.0, "max": 0.9},
     ),
     "dropout_block": Option(
         NETWORK, float, None, ("--dropout-block",), "share, within residual blocks: 0", {"min": 0.0, "max": 0.9}
@@ -220,7 +270,8 @@ def signature(model: str) -> Signature:
     own = MODELS[model]
     useless = {name for name, option in OPTIONS.items() if option.panel == NETWORK} - set(own.options)
     useless |= set() if own.frames else {"feature"}
-    useless |= {name for name, option in OPTIONS.items() if option.panel == FRONT and own.fixed_window}
+    useless |= {name for name, option in OPTIONS.items() if option.panel == FRONT and not own.spectrogram}
+    useless |= {name for name, option in OPTIONS.items() if option.panel == SPEECH and not own.attributes}
     plain = [
         Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=kind)
         for name, (kind, default) in _COMMON.items()

@@ -24,6 +24,9 @@ class Model:
         frames: whether it can read stored frames instead of waveforms
         one_thread: whether more threads slow it down on a CPU, as they do small recurrent layers
         fixed_window: whether every utterance is cropped or padded to the same length: ``window_s`` of ``build``
+        spectrogram: whether it hears log-mel spectrograms, ``front`` of ``build``
+        attributes: whether attributes of speech can be read from it in training: it has ``width``, ``embed`` and
+            ``classify``, and its loss is that of its logits
         brings: the option of ``build`` that names pretrained weights, "" if there is none
         recipe: fields of `emoset_cli.train.deep.settings.Settings` whose usual value is another one than EmoNet's
     """
@@ -37,6 +40,8 @@ class Model:
     frames: bool = False
     one_thread: bool = False
     fixed_window: bool = False
+    spectrogram: bool = True
+    attributes: bool = True
     brings: str = ""
     recipe: dict[str, Any] = field(default_factory=dict)
 
@@ -109,6 +114,8 @@ MODELS: dict[str, Model] = {
         adapters=False,
         batch_norm=False,
         fixed_window=True,
+        spectrogram=False,
+        attributes=False,
         brings="encoder",
         # The weight decay is PyTorch's 5e-4: that of λ|w|² is twice λ.
         recipe={
@@ -126,4 +133,56 @@ MODELS: dict[str, Model] = {
             "eval_window": "crop",
         },
     ),
-}
+    "acrnn": Model(
+        "emoset_cli.models.acrnn",
+        "Train an attention-based convolutional recurrent network on segments of 3 s; write run folders.\n\n"
+        "One encoder, a classifier for each corpus and, with --corpus-discriminator, one that tells corpora apart "
+        "(Zhu & Sato 2020). Predictions are of utterances and of segments.\n\n"
+        "Example: emoset train acrnn -t emodb,ravdess -mt --corpus-discriminator adversarial --partition losgo:10",
+        ("dropout",),
+        adapters=False,
+        batch_norm=False,
+        fixed_window=True,
+        recipe={
+            "preset": "zhu2020",
+            "optimizer": "adam",
+            "first_lr": 1e-4,
+            "lr_steps": 1,
+            "lr_decay": 0.0,
+            "epoch_decay": 0.91,
+            "least_lr": 1e-5,
+            "weight_decay": 0.0,
+            "balanced_weights": False,
+            "sampling": "mixed",
+            "segment_s": 3.0,
+            "shift_s": 1.0,
+            "eval_window": "crop",
+            "choose_by": "wa",
+            "front": {"mels": 40, "win": 400, "hop": 160, "normalise": "global"},
+        },
+    ),
+    "cnn-lstm": Model(
+        "emoset_cli.models.cnn_lstm",
+        "Train a CNN-LSTM, with or without attributes of speech; write run folders.\n\n"
+        "Corpus, gender, speaker and language can be learnt beside emotions, unlearnt by gradient reversal, or hidden "
+        "from a discriminator (Parry et al. 2022).\n\n"
+        "Example: emoset train cnn-lstm -t emodb,ravdess --pool --labels three-class --attributes corpus --approach gr",
+        ("dropout",),
+        adapters=False,
+        batch_norm=False,
+        recipe={
+            "preset": "parry2022",
+            "first_lr": 2e-3,
+            "lr_steps": 1,
+            "lr_decay": 0.0,
+            "weight_decay": 0.0,
+            "balanced_weights": False,
+            "sampling": "mixed",
+            "window_s": 10.0,
+            "front": {
+                "mels": 40, "win": 400, "hop": 160, "normalise": "utterance",
+                "time_masks": 1, "time_mask_frames": 30, "freq_masks": 1, "freq_mask_mels": 3,
+            },
+        },
+    ),
+}  # fmt: skip

@@ -83,7 +83,7 @@ class EmbeddingNetwork(nn.Module):
         self, labels: dict[str, list[str]], hears: nn.Module, cell: str, layers: int, width: int, dropout: float
     ) -> None:
         super().__init__()
-        self.front = hears
+        self.front, self.width = hears, width
         self.emotion = emotion_model(cell, hears.width, width, layers, dropout)  # type: ignore[arg-type]
         sizes = iter([len(own) for own in labels.values()])
         self.heads = PerCorpus("head", labels, lambda: nn.Linear(width, next(sizes)))
@@ -99,12 +99,15 @@ class EmbeddingNetwork(nn.Module):
         embedded: torch.Tensor = self.emotion(frames, own)
         return embedded.float()
 
+    def classify(self, embedding: torch.Tensor, corpus: str) -> torch.Tensor:
+        """Logits of embeddings of one corpus."""
+        with torch.autocast(embedding.device.type, enabled=False):
+            logits: torch.Tensor = self.heads.pick(corpus)(embedding)
+            return logits
+
     def forward(self, waves: torch.Tensor, lengths: torch.Tensor, corpus: str) -> torch.Tensor:
         """Logits of a batch of one corpus."""
-        embedded = self.embed(waves, lengths, corpus)
-        with torch.autocast(embedded.device.type, enabled=False):
-            logits: torch.Tensor = self.heads.pick(corpus)(embedded)
-            return logits
+        return self.classify(self.embed(waves, lengths, corpus), corpus)
 
 
 class MelFrames(nn.Module):
@@ -117,11 +120,13 @@ class MelFrames(nn.Module):
         super().__init__()
         self.logmel = Front(**(front or {}))
         self.width = (front or {}).get("mels", MELS)
+        self.scaled = self.logmel.normalise == "none"
 
     def forward(self, waves: torch.Tensor, lengths: torch.Tensor, corpus: str) -> tuple[torch.Tensor, torch.Tensor]:
         """Frames and how many are each utterance's own."""
         spectrogram, own = self.logmel(waves, lengths)  # batch, 1, mels, frames
-        return (spectrogram.squeeze(1).transpose(1, 2) - 0.5) * 4, own
+        frames = spectrogram.squeeze(1).transpose(1, 2)
+        return (frames - 0.5) * 4 if self.scaled else frames, own
 
 
 class StoredFrames(nn.Module):

@@ -1,5 +1,6 @@
 """What all networks on log-mel spectrograms have in common: a front end, trunks side by side, a head a corpus."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -23,6 +24,9 @@ class Network(nn.Module):
         trunks: by name
         dropout: before the last layer, a share
         front: options of `Front`
+        head: makes a classifier from the embedding's width and the number of labels; `Head` by default
+
+    ``width`` is that of the embedding, ``(batch, width)``, which a head reads.
 
     Shape:
         waves: ``(batch, samples)``, int16 or float32, zero-padded; lengths: ``(batch,)``, in samples
@@ -30,14 +34,20 @@ class Network(nn.Module):
     """
 
     def __init__(
-        self, labels: dict[str, list[str]], trunks: dict[str, nn.Module], dropout: float, front: dict[str, Any] | None
+        self,
+        labels: dict[str, list[str]],
+        trunks: dict[str, nn.Module],
+        dropout: float,
+        front: dict[str, Any] | None,
+        head: Callable[[int, int], nn.Module] | None = None,
     ) -> None:
         super().__init__()
         self.front = Front(**(front or {}))
         self.trunks = nn.ModuleDict(trunks)
-        channels = sum(trunk.channels for trunk in trunks.values())  # type: ignore[misc]
+        self.width = int(sum(trunk.channels for trunk in trunks.values()))  # type: ignore[misc]
+        make = head or (lambda width, count: Head(width, count, dropout))
         sizes = iter([len(own) for own in labels.values()])
-        self.heads = PerCorpus("head", labels, lambda: Head(channels, next(sizes), dropout))
+        self.heads = PerCorpus("head", labels, lambda: make(self.width, next(sizes)))
 
     def embed(self, waves: torch.Tensor, lengths: torch.Tensor, corpus: str) -> torch.Tensor:
         """What the head reads, ``(batch, channels)``, float32."""
@@ -45,7 +55,11 @@ class Network(nn.Module):
         frames = Frames(own.tolist(), x.shape[-1], x.device)
         return torch.cat([trunk(x, frames, corpus) for trunk in self.trunks.values()], 1)
 
+    def classify(self, embedding: torch.Tensor, corpus: str) -> torch.Tensor:
+        """Logits of embeddings of one corpus."""
+        logits: torch.Tensor = self.heads.pick(corpus)(embedding)
+        return logits
+
     def forward(self, waves: torch.Tensor, lengths: torch.Tensor, corpus: str) -> torch.Tensor:
         """Logits of a batch of one corpus."""
-        logits: torch.Tensor = self.heads.pick(corpus)(self.embed(waves, lengths, corpus))
-        return logits
+        return self.classify(self.embed(waves, lengths, corpus), corpus)

@@ -21,9 +21,9 @@ TRAINED = {  # mode: roles that are trained; None for everything
 def roles(model: nn.Module) -> dict[str, tuple[str, str]]:
     """Role and corpus of each parameter and buffer by its name in ``model.state_dict()``.
 
-    The role is ``shared`` (corpus ""), ``adapter`` (with the corpus's norms) or ``head``. A part that corpora could
-    have of their own but share in this model has the role ``shared``. Besides `PerCorpus`, a module with a method
-    ``own_parts`` tells which of its parameters are whose.
+    The role is ``shared`` (corpus ""), ``adapter`` (with the corpus's norms), ``head`` or ``attribute``. A part that
+    corpora could have of their own but share in this model has the role ``shared``. Besides `PerCorpus`, a module with
+    a method ``own_parts`` tells which of its parameters are whose.
     """
     names = [name for name, _ in model.named_parameters()] + [name for name, _ in model.named_buffers()]
     found = dict.fromkeys(names, ("shared", ""))
@@ -43,7 +43,7 @@ def count(model: nn.Module) -> dict[str, Any]:
     """Number of parameters by role, and in total; buffers do not count.
 
     Returns:
-        ``shared``, ``adapter`` and ``head`` by corpus, ``total``
+        ``shared``, ``adapter`` and ``head`` by corpus, ``total``; ``attribute`` by its name where there are any
     """
     whose = roles(model)
     counted: dict[str, Any] = {"shared": 0, "adapter": {}, "head": {}, "total": 0}
@@ -52,6 +52,10 @@ def count(model: nn.Module) -> dict[str, Any]:
         counted["total"] += parameter.numel()
         if role == "shared":
             counted["shared"] += parameter.numel()
+        elif role == "attribute":
+            own = counted.setdefault("attribute", {})
+            attribute = name.split(".")[2]  # attributes.heads.NAME
+            own[attribute] = own.get(attribute, 0) + parameter.numel()
         else:
             counted[role][corpus] = counted[role].get(corpus, 0) + parameter.numel()
     return counted
@@ -68,7 +72,7 @@ def freeze(model: nn.Module, mode: str, corpora: Iterable[str], fresh: bool = Fa
         fresh: no initial model was given: in adapters mode only what is ``pretrained`` is frozen, the rest being new
 
     A module with the attribute ``always_frozen`` is trained in no mode, or those of its parameters that it names; one
-    with ``pretrained`` brings weights of its own.
+    with ``pretrained`` brings weights of its own. Classifiers of attributes are trained in every mode.
 
     Raises:
         EmosetError: for another mode
@@ -79,7 +83,8 @@ def freeze(model: nn.Module, mode: str, corpora: Iterable[str], fresh: bool = Fa
     for name, parameter in model.named_parameters():
         role, corpus = whose[name]
         new = fresh and role == "shared" and name not in known
-        parameter.requires_grad_(trained is None or new or (role in trained and corpus in wanted))
+        own = trained is not None and (role == "attribute" or (role in trained and corpus in wanted))
+        parameter.requires_grad_(trained is None or new or own)
     for part in model.modules():
         frozen = getattr(part, "always_frozen", False)
         for weight in part.parameters() if frozen is True else map(part.get_parameter, frozen or ()):

@@ -91,13 +91,18 @@ class XlsrWccn(nn.Module):
         """The embedding before Deep-WCCN, ``(batch, width)``, float32."""
         return self._pooled(self.encoder(self._window(waves)))
 
+    def classify(self, embedding: torch.Tensor, corpus: str) -> torch.Tensor:
+        """Logits of embeddings of one head."""
+        logits: torch.Tensor = self.heads.pick(corpus)(embedding, None)
+        return logits
+
     def forward(
         self, waves: torch.Tensor, lengths: torch.Tensor, corpus: str, truth: torch.Tensor | None = None
     ) -> Any:
         """Logits of a batch of one head; in training, with the truth, the encoder's own loss as well."""
         head = self.heads.pick(corpus)
         if not self.training or truth is None:
-            return head(self.embed(waves, lengths, corpus), None)
+            return self.classify(self.embed(waves, lengths, corpus), corpus)
         states, loss = self.encoder.with_loss(self._window(waves))
         return head(self._pooled(states), truth), self.ssl_weight * loss
 

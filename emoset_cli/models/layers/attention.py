@@ -47,6 +47,34 @@ class Attention(nn.Module):
         return (torch.softmax(e, 1).unsqueeze(-1) * x).sum(1)
 
 
+class HeadsAttention(nn.Module):
+    """Several sums over the frames, each weighted by a head of its own; all frames count.
+
+    ``A = softmax(U tanh(W H))`` over the frames, output ``A H``. The paper gives only the shapes and no formula; this
+    is the structured self-attention that yields them, and its hidden width, that of the frames, is our choice.
+
+    Args:
+        channels: of the frames
+        heads: number of sums
+
+    Shape:
+        x: ``(batch, frames, channels)``; out: ``(batch, heads, channels)``
+
+    Source:
+        Zhu & Sato 2020, Table 1 (150 x 256 to 8 x 256); Lin et al. 2017, eq 6.
+    """
+
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(channels, channels, bias=False)
+        self.importance = nn.Linear(channels, heads, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Pool each utterance, once a head."""
+        weights: torch.Tensor = self.importance(torch.tanh(self.hidden(x))).softmax(1)  # batch, frames, heads
+        return weights.transpose(1, 2) @ x
+
+
 class AveragePool(nn.Module):
     """Average of an utterance's position vectors; shapes as in `Attention`."""
 

@@ -1,13 +1,17 @@
 """The front end of every network that hears waveforms: log-mel spectrogram, changed at random in training."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
-from emoset_cli.errors import EmosetError
+from emoset_cli.errors import EmosetError, unknown
+from emoset_cli.models.approaches import NORMALISE
 from emoset_cli.models.layers import augment
 from emoset_cli.models.layers.logmel import LogMel
 
 OCTAVE = 12  # semitones
+LEAST_SD = 1e-3  # 0.08 dB: what varies less is silence, and stays 0
 
 
 class Front(nn.Module):
@@ -32,20 +36,27 @@ class Front(nn.Module):
         speed: greatest change of speed, a share from 0 to 0.5: 0.1 plays at 0.9 to 1.1 times the speed, and pitch and
             formants go along as on a tape
         pitch: greatest change of pitch (and formants) in semitones, 0 to 12; the duration stays
+        normalise: z-scores of each mel band, a key of `emoset_cli.models.approaches.NORMALISE`. ``global`` ones are of
+            all that `fit` was given; their spectrograms are in dB of full scale, not of the utterance's loudest value
+
+    Masks come after the z-scores. Padding is 0, with z-scores the mean.
 
     Shape:
         waves: ``(batch, samples)``, int16 or float32, zero behind each utterance
         lengths: ``(batch,)``, samples of each utterance
-        spectrogram: ``(batch, 1, mels, frames)``, float32, 0 (floor and padding) to 1
+        spectrogram: ``(batch, 1, mels, frames)``, float32, 0 (floor and padding) to 1; or z-scores
         frames: ``(batch,)``, of each utterance; other speeds give other numbers
 
     Raises:
-        EmosetError: if a setting is out of its range
+        EmosetError: if a setting is out of its range, or there is no such normalisation
 
     Source:
         Gerczuk et al. 2021, section 5.1; SpecAugment: Park et al. 2019; speed: Ko et al. 2015; shifting the filters:
         Jaitly and Hinton 2013.
     """
+
+    mean: Tensor
+    scale: Tensor
 
     def __init__(
         self,
@@ -62,9 +73,17 @@ class Front(nn.Module):
         freq_mask_mels: int = 8,
         speed: float = 0.0,
         pitch: float = 0.0,
+        normalise: str = "none",
     ) -> None:
         super().__init__()
-        self.logmel = LogMel(mels, win, hop, f_min, f_max, floor_db)
+        if normalise not in NORMALISE:
+            raise unknown("normalisation", normalise, NORMALISE)
+        full_scale = (win / 4) ** 2  # power of a sine of amplitude 1
+        self.logmel = LogMel(mels, win, hop, f_min, f_max, floor_db, full_scale if normalise == "global" else "max")
+        self.normalise = normalise
+        if normalise == "global":
+            self.register_buffer("mean", torch.zeros(mels))
+            self.register_buffer("scale", torch.ones(mels))
         for name, value, most in (
             ("noise", noise, float("inf")), ("time_masks", time_masks, float("inf")),
             ("time_mask_frames", time_mask_frames, float("inf")), ("freq_masks", freq_masks, float("inf")),
@@ -84,16 +103,46 @@ class Front(nn.Module):
         """Spectrogram and the frames of each utterance."""
         if not self.training:
             spectrogram, frames = self.logmel(waves, lengths)
-            return spectrogram, frames
+            return self._normalised(spectrogram, frames), frames
         hop, filters = self._tempo()
         spectrogram, frames = self.logmel(waves, lengths, hop, filters)
         if self.noise:
             spectrogram = augment.add_noise(spectrogram, self.noise / -self.logmel.floor_db)
+        spectrogram = self._normalised(spectrogram, frames)
         if self.time_masks:
             spectrogram = augment.mask_frames(spectrogram, frames, self.time_masks, self.time_mask_frames)
         if self.freq_masks:
             spectrogram = augment.mask_mels(spectrogram, frames, self.freq_masks, self.freq_mask_mels)
         return spectrogram, frames
+
+    def _normalised(self, spectrogram: Tensor, frames: Tensor) -> Tensor:
+        """Z-scores of each mel band, where they are asked for."""
+        if self.normalise == "none":
+            return spectrogram
+        behind = torch.arange(spectrogram.shape[3], device=frames.device) >= frames[:, None]  # batch, frames
+        if self.normalise == "global":
+            mean, scale = self.mean.view(1, 1, -1, 1), self.scale.view(1, 1, -1, 1)
+            return ((spectrogram - mean) / scale).masked_fill_(behind[:, None, None], 0.0)
+        counts = frames.view(-1, 1, 1, 1)
+        mean = spectrogram.sum(3, keepdim=True) / counts  # padding is 0
+        centred = (spectrogram - mean).masked_fill_(behind[:, None, None], 0.0)
+        deviation = (centred.square().sum(3, keepdim=True) / counts).sqrt()
+        return centred / deviation.clamp(min=LEAST_SD)
+
+    @torch.no_grad()
+    def fit(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Take mean and standard deviation of each mel band over all frames of some waveforms and their lengths."""
+        assert self.normalise == "global", "only global z-scores are fitted"
+        total = torch.zeros(3, self.logmel.mels, dtype=torch.float64)
+        for waves, lengths in batches:
+            spectrogram, frames = self.logmel(waves, lengths)
+            values = spectrogram.squeeze(1).double().cpu()  # batch, mels, frames; padding is 0
+            total += torch.stack([values.sum((0, 2)), values.square().sum((0, 2)), frames.sum().cpu().double().repeat(
+                self.logmel.mels)])  # fmt: skip
+        mean = total[0] / total[2]
+        deviation = (total[1] / total[2] - mean.square()).clamp(min=0).sqrt().clamp(min=LEAST_SD)
+        self.mean.copy_(mean)
+        self.scale.copy_(deviation)
 
     def _tempo(self) -> tuple[int, Tensor]:
         """Hop and filters of a batch, drawn."""

@@ -74,10 +74,14 @@ class Source:
 
     def ahead(self, plans: Iterable[Plan]) -> Iterator[Batch]:
         """The batches of some plans in order, read a little ahead in a thread."""
+        return (batch for (batch,) in self.steps_ahead([plan] for plan in plans))
+
+    def steps_ahead(self, steps: Iterable[list[Plan]]) -> Iterator[list[Batch]]:
+        """As `ahead`, for the batches that are trained on in one step each."""
         with ThreadPoolExecutor(1) as pool:
             waiting: deque[Any] = deque()
-            for plan in plans:
-                waiting.append(pool.submit(self.read, plan))
+            for plans in steps:
+                waiting.append(pool.submit(lambda some: [self.read(plan) for plan in some], plans))
                 if len(waiting) > _AHEAD:
                     yield waiting.popleft().result()
             while waiting:
@@ -147,10 +151,13 @@ class Shuffled:
         samples: length of each utterance of the table, in samples or frames
         batch_size: most utterances in a batch; batches of a pass are of equal size, give or take one
         window: longest stretch of an utterance, likewise; of longer ones a random stretch is drawn anew each time
+        by_length: whether utterances of similar length share a batch; else chance alone decides
     """
 
-    def __init__(self, head: str, rows: np.ndarray, samples: np.ndarray, batch_size: int, window: int) -> None:
-        self.head, self.rows, self.samples, self.window = head, rows, samples, window
+    def __init__(
+        self, head: str, rows: np.ndarray, samples: np.ndarray, batch_size: int, window: int, by_length: bool = True
+    ) -> None:
+        self.head, self.rows, self.samples, self.window, self.by_length = head, rows, samples, window, by_length
         self.batches = max(1, -(-len(rows) // batch_size))
         self._queue: deque[np.ndarray] = deque()
 
@@ -164,8 +171,11 @@ class Shuffled:
         return Plan(self.head, rows, starts, lengths)
 
     def _pass(self, rng: np.random.Generator) -> list[np.ndarray]:
-        lengths = np.minimum(self.samples[self.rows], self.window)
-        order = np.argsort(lengths * rng.uniform(1 - _JITTER, 1 + _JITTER, len(lengths)), kind="stable")
+        if self.by_length:
+            lengths = np.minimum(self.samples[self.rows], self.window)
+            order = np.argsort(lengths * rng.uniform(1 - _JITTER, 1 + _JITTER, len(lengths)), kind="stable")
+        else:
+            order = rng.permutation(len(self.rows))
         batches = np.array_split(self.rows[order], self.batches)
         return [batches[at] for at in rng.permutation(len(batches))]
 

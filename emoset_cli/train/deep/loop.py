@@ -16,7 +16,10 @@ from emoset_cli.models.hardware import keep_memory
 from emoset_cli.partition import WITHIN
 from emoset_cli.train.deep import checkpoint, device
 from emoset_cli.train.deep.board import write_epoch
-from emoset_cli.train.deep.training import STATE, Job, Training
+from emoset_cli.train.deep.data import Job
+from emoset_cli.train.deep.predict import Answers
+from emoset_cli.train.deep.segments import Segments, mean_of_segments
+from emoset_cli.train.deep.training import STATE, Training
 
 RESULT, PROGRESS = "result.safetensors", "progress.json"
 
@@ -24,8 +27,9 @@ RESULT, PROGRESS = "result.safetensors", "progress.json"
 def train_fold(job: Job) -> str:
     """Train one fold to its end, predict devel and test with the best and the final weights; answer the fold.
 
-    Leaves ``result.safetensors`` in the job's folder: ``best/...`` and ``final/...`` weights, ``probabilities/best``
-    and ``probabilities/final``, and the history.
+    Leaves ``result.safetensors`` in the job's folder: ``best/...`` and ``final/...`` weights, the history and, for
+    either, ``probabilities/best`` of utterances, ``segments/best`` where they were cut into segments, whose
+    ``owner`` and ``starts_s`` tell utterance and beginning, and ``attributes/best/NAME`` of the rows that were heard.
     """
     own = MODELS[job.options.model]
     torch.set_num_threads(1 if own.one_thread and not job.options.network.get(own.brings) else job.threads)
@@ -41,17 +45,23 @@ def train_fold(job: Job) -> str:
 
 def _one_epoch(training: Training) -> None:
     start = monotonic()
-    lr, stage = training.schedule.lr, training.schedule.stage
-    loss, count = training.epoch()
+    stage = training.schedule.stage
+    lr = training.epoch_lr
+    told = training.epoch()
     middle = monotonic()
     scores = device.of_main(training.devel())
-    mean = float(np.mean(list(scores.values())))
-    answer = training.schedule.update(mean)
+    means = {name: float(np.mean(list(own.values()))) for name, own in scores.items()}
+    answer = training.schedule.update(means[training.options.choose_by])
     if training.schedule.improved:
         training.best = training.copy()
+    count = told.pop("rows")
     row = {"fold": training.job.fold, "epoch": len(training.history) + 1, "step": stage, "lr": lr}
-    row |= {"train_loss": round(loss, 6), "devel_uar": round(mean, 6), "best": int(training.schedule.improved)}
-    training.history.append(row | {f"devel_uar:{head}": round(score, 6) for head, score in scores.items()})
+    row |= {"train_loss": round(told.pop("train_loss"), 6), "devel_uar": round(means["uar"], 6)}
+    row |= {"best": int(training.schedule.improved)}
+    more = {f"devel_uar:{head}": score for head, score in scores["uar"].items()} | told
+    if training.options.choose_by == "wa":
+        more |= {"devel_wa": means["wa"]} | {f"devel_wa:{head}": score for head, score in scores["wa"].items()}
+    training.history.append(row | {name: round(value, 6) for name, value in more.items()})
     if answer == "step":
         training.take(training.best)
     if answer in {"step", "lower"}:
@@ -68,19 +78,32 @@ def _one_epoch(training: Training) -> None:
 def _finish(training: Training) -> None:
     """Predict with the final and the best weights, once, and write the result."""
     final = training.copy()
-    found = {"final": training.predict("devel", "test", WITHIN)}
+    said = {"final": training.predict("devel", "test", WITHIN)}
     training.take(training.best)
-    found["best"] = training.predict("devel", "test", WITHIN)
+    said["best"] = training.predict("devel", "test", WITHIN)
     if not training.main:
         training.accelerator.wait_for_everyone()
         return
     tensors = checkpoint.prefixed("best", training.best) | checkpoint.prefixed("final", final)
-    tensors |= {f"probabilities/{when}": torch.from_numpy(values) for when, values in found.items()}
+    tensors |= {name: torch.from_numpy(values) for name, values in _found(training, said).items()}
     facts = {"history": training.history, "parameters": _parameters(training.network)}
     facts |= {"device": device.name(training.device)}
     checkpoint.save(training.job.folder / RESULT, tensors, facts)
     (training.job.folder / STATE).unlink(missing_ok=True)
     training.accelerator.wait_for_everyone()
+
+
+def _found(training: Training, said: dict[str, Answers]) -> dict[str, np.ndarray]:
+    """The predictions by the names they have in the result."""
+    data = training.data
+    found: dict[str, np.ndarray] = {}
+    for when, (shares, attributes) in said.items():
+        found |= {f"attributes/{when}/{name}": values for name, values in attributes.items()}
+        if isinstance(data.waves, Segments):
+            found |= {f"segments/{when}": shares, "owner": data.owner, "starts_s": data.waves.starts_s}
+            shares = mean_of_segments(shares, data.owner, len(data.job.truth))
+        found[f"probabilities/{when}"] = shares
+    return found
 
 
 def _parameters(model: torch.nn.Module) -> dict[str, Any]:

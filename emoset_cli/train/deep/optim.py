@@ -46,7 +46,7 @@ def build_optimizer(name: str, parameters: list[dict[str, Any]], lr: float) -> t
     return chosen.build(parameters, lr=lr, **chosen.options)
 
 
-def groups(model: nn.Module, weight_decay: float | dict[str, float]) -> list[dict[str, Any]]:
+def groups(model: nn.Module, weight_decay: float | dict[str, float], apart: bool = False) -> list[dict[str, Any]]:
     """Parameter groups of what is trained, a group for each weight decay, in the order of the model.
 
     The penalty is ``lambda * |w|^2`` as in Keras, whose gradient is ``2 * lambda * w``: PyTorch's ``weight_decay`` is
@@ -56,11 +56,12 @@ def groups(model: nn.Module, weight_decay: float | dict[str, float]) -> list[dic
         model: whose frozen parameters are left out
         weight_decay: lambda of all kernels; or by corpus, of its own kernels (EmoNet's code: of its adapters only),
             while shared ones have `SHARED_DECAY`
+        apart: whether classifiers of attributes have an optimiser of their own, and are left out
     """
     roles = parts.roles(model)
     found: dict[float, list[nn.Parameter]] = {}
     for name, weight in model.named_parameters():
-        if not weight.requires_grad:
+        if not weight.requires_grad or (apart and roles[name][0] == "attribute"):
             continue
         decay = _decay(roles[name][1], weight_decay) if weight.ndim >= 2 else 0.0
         found.setdefault(2 * decay, []).append(weight)

@@ -9,7 +9,9 @@ import numpy as np
 from emoset_cli import runs
 from emoset_cli.errors import EmosetError
 from emoset_cli.models import MODELS
+from emoset_cli.models.approaches import APPROACHES
 from emoset_cli.partition import WITHIN
+from emoset_cli.train.deep.attributes import classes_of
 from emoset_cli.train.deep.initial import Initial, refuse_heard
 from emoset_cli.train.deep.settings import TRANSFER, Settings
 from emoset_cli.train.deep.tasks import Heard
@@ -19,7 +21,11 @@ RECIPE = 1  # raise when a change here alters results: runs of an older recipe a
 
 @dataclass(frozen=True)
 class Planned:
-    """A run before it is trained. ``adapters`` says whether the network has parts for each head within its trunk."""
+    """A run before it is trained.
+
+    ``adapters`` says whether the network has parts for each head within its trunk; ``attributes`` holds approach and
+    classes of the attributes that take part, None without any.
+    """
 
     folder: Path
     workspace: Path
@@ -28,6 +34,7 @@ class Planned:
     heard: Heard
     adapters: bool
     initial: Initial | None
+    attributes: dict[str, Any] | None = None
 
     @property
     def done(self) -> bool:
@@ -43,6 +50,8 @@ class Planned:
     def setting(self) -> str:
         """What the run is called among its kind: ``scratch``, ``all`` (a shared base) or ``all > adapters``."""
         own = "" if self.options.model == "cnn" else f"{self.options.model} "
+        if self.attributes:
+            return f"{replace(self, attributes=None).setting} + {self.options.approach} {_joined(self.options)}"
         if self.initial:
             return f"{own}{self.initial.word} > {self.options.mode}"
         spaces = self.settings["label_space"].split(",")
@@ -115,7 +124,30 @@ def plan_run(
     settings |= {"aggregate": f"labels cut to the rarest, seed {aggregate}"} if aggregate is not None else {}
     settings |= {"label_map": task.label_map} if task.label_map else {}
     folder = runs.run_folder(workspace, _words(settings, options, initial), settings)
-    return Planned(folder, workspace, settings, options, heard, adapters, initial)
+    attributes = _attributes(options, heard)
+    return Planned(folder, workspace, settings, options, heard, adapters, initial, attributes)
+
+
+def _attributes(options: Settings, heard: Heard) -> dict[str, Any] | None:
+    """Approach and classes of the attributes that take part.
+
+    Raises:
+        EmosetError: if gradient reversal is to grow for ever
+    """
+    if not options.attributes:
+        return None
+    budget = options.budget
+    if APPROACHES[options.approach].reversed and not (budget.max_epochs or (len(heard.heads) > 1 and budget.rounds)):
+        raise EmosetError(
+            f"gradient reversal grows until the last epoch, and preset {options.preset} has no last one",
+            "say how many epochs there are at most by --epochs",
+        )
+    task = heard.task
+    return {"approach": options.approach, "classes": classes_of(task.utterances, task.partition, options.attributes)}
+
+
+def _joined(options: Settings) -> str:
+    return "+".join(options.attributes)
 
 
 def _check_mode(options: Settings, initial: Initial | None) -> None:
@@ -246,6 +278,7 @@ def _words(settings: dict[str, Any], options: Settings, initial: Initial | None)
     extras += [f"seed{options.seed}" if options.seed else ""]
     heard = [options.feature.rpartition("_")[0] or options.feature] if options.feature else []
     heard += ["finetune"] if options.network.get("finetune") else []
+    heard += [options.approach, _joined(options)] if options.attributes else []
     text = f"{words}_{'-'.join([options.model, *heard, options.mode])}_{'-'.join(filter(None, extras))}"
     return "".join(c if c.isalnum() or c in "+-_." else "-" for c in text)
 

@@ -1,20 +1,28 @@
-"""Probabilities of a model for rows of a table, whatever batches they are computed in."""
+"""What a network says of rows of a table, whatever batches it is computed in: probabilities, attributes, embeddings."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
+from emoset_cli.models.layers.attributes import attributes_of
 from emoset_cli.train.deep.batches import Plan, Source
 from emoset_cli.train.deep.device import computing
 
 
+class Answers(NamedTuple):
+    """Probabilities float32 ``(rows, labels)``, and for each attribute ``(rows, classes)``; NaN in unread rows."""
+
+    shares: np.ndarray
+    attributes: dict[str, np.ndarray]
+
+
 @torch.no_grad()
-def probabilities(
+def answers(
     model: Any, waves: Source, plans: Iterable[Plan], device: torch.device, precision: str, wide: int, rows: int
-) -> np.ndarray:
-    """Softmax over the labels of each utterance's head, float32 ``(rows, wide)``; NaN in rows no plan names.
+) -> Answers:
+    """Softmax over the labels of each utterance's head, and over the values of attributes that have a classifier.
 
     Args:
         model: of `emoset_cli.models`
@@ -27,20 +35,26 @@ def probabilities(
     """
     model.eval()
     found = np.full((rows, wide), np.nan, np.float32)
+    classifiers = attributes_of(model)
+    own: dict[str, np.ndarray] = {}
     for batch in waves.ahead(plans):
         with computing(device, precision):
-            logits = model(batch.waves.to(device), batch.lengths.to(device), batch.head)
+            embedding = model.embed(batch.waves.to(device), batch.lengths.to(device), batch.head)
+            logits = model.classify(embedding, batch.head)
         shares = logits.float().softmax(1).cpu().numpy()
         found[batch.rows] = 0.0
         found[batch.rows, : shares.shape[1]] = shares
-    return found
+        for name, said in (classifiers(embedding, logits) if classifiers else {}).items():
+            values = own.setdefault(name, np.full((rows, said.shape[1]), np.nan, np.float32))
+            values[batch.rows] = said.softmax(1).cpu().numpy()
+    return Answers(found, own)
 
 
 @torch.no_grad()
 def embeddings(
     model: Any, waves: Source, plans: Iterable[Plan], device: torch.device, precision: str, rows: int
 ) -> np.ndarray:
-    """What the head reads of each utterance, float32 ``(rows, width)``; arguments as `probabilities`.
+    """What the head reads of each utterance, float32 ``(rows, width)``; arguments as `answers`.
 
     Every row must be in a plan.
     """

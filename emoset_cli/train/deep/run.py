@@ -7,19 +7,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from emoset_cli import __version__, runs
 from emoset_cli.files import digest, sweep, write_json, write_text
 from emoset_cli.models import MODELS
 from emoset_cli.parallel import cores, run_jobs, threads
 from emoset_cli.partition import PARTITIONS, WITHIN, write_partition
 from emoset_cli.train.deep import checkpoint
+from emoset_cli.train.deep.attributes import unknown
+from emoset_cli.train.deep.data import Job
 from emoset_cli.train.deep.device import is_main, several, together
 from emoset_cli.train.deep.initial import SEEN
 from emoset_cli.train.deep.loop import RESULT, train_fold
 from emoset_cli.train.deep.plan import Planned, seen
-from emoset_cli.train.deep.training import Job
+from emoset_cli.train.deep.said import said_tables
 from emoset_cli.train.task import span
 
 EPOCHS = ("best", "final")
@@ -83,7 +83,7 @@ def _jobs(run: Planned, device: str, threads: int, tensorboard: bool) -> list[Jo
         start = run.initial.file if run.initial else None
         jobs.append(
             Job(folder, run.workspace, run.options, run.heard.heads, run.adapters, fold, task.utterances, task.truth,
-                where, start, device, threads, run.folder if tensorboard else None)
+                where, start, device, threads, run.folder if tensorboard else None, run.attributes)
         )  # fmt: skip
     return jobs
 
@@ -93,7 +93,7 @@ def _assemble(run: Planned) -> None:
     import pandas as pd
 
     folds: dict[str, Any] = {}
-    tables: dict[str, list[Any]] = {kind: [] for kind in (*EPOCHS, WITHIN, f"{WITHIN}-final")}
+    tables: dict[str, list[Any]] = {}
     names = run.heard.task.partition.folds
     facts: dict[str, Any] = {}
     for number, fold in enumerate(names, start=1):
@@ -104,10 +104,8 @@ def _assemble(run: Planned) -> None:
                  for when in EPOCHS}  # fmt: skip
         for when, file in files.items():
             checkpoint.save(run.folder / file, checkpoint.under(when, tensors), {"fold": fold, "epoch": when})
-            shares = tensors[f"probabilities/{when}"].numpy()
-            tables[when].append(_predictions(run, fold, shares, PARTITIONS[1:]))
-            within = WITHIN if when == "best" else f"{WITHIN}-{when}"
-            tables[within].append(_predictions(run, fold, shares, (WITHIN,)))
+            for kind, table in said_tables(run, fold, tensors, when).items():
+                tables.setdefault(kind if when == "best" else f"{kind}-{when}".lstrip("-"), []).append(table)
         folds[fold] = files | {"history": facts["history"]}
     write_text(run.folder / "history.csv", _csv([row for fold in folds.values() for row in fold["history"]]))
     write_json(run.folder / "model.json", _model(run, folds))
@@ -115,8 +113,8 @@ def _assemble(run: Planned) -> None:
     write_text(run.folder / SEEN, seen(run).to_csv(index=False, lineterminator="\n"))
     config = _config(run, folds, facts)
     whole = {kind: pd.concat(parts, ignore_index=True) for kind, parts in tables.items()}
-    further = {kind: table for kind, table in whole.items() if kind != "best" and len(table)}
-    runs.finish(run.folder, config, whole["best"], further)
+    further = {kind: table for kind, table in whole.items() if kind and len(table)}
+    runs.finish(run.folder, config, whole[""], further)
     shutil.rmtree(run.folder / "folds")
 
 
@@ -124,29 +122,6 @@ def _csv(history: list[dict[str, Any]]) -> str:
     import pandas as pd
 
     return str(pd.DataFrame(history).to_csv(index=False, lineterminator="\n"))
-
-
-def _predictions(run: Planned, fold: str, shares: np.ndarray, parts: tuple[str, ...]) -> Any:
-    """One row for each utterance of some partitions; columns are labels of all heads, empty where not of its own."""
-    import pandas as pd
-
-    task, heads = run.heard.task, run.heard.heads
-    heard = task.utterances["head"].to_numpy()
-    labels = list(dict.fromkeys(label for words in heads.values() for label in words))
-    wide = np.full((len(heard), len(labels)), np.nan)
-    prediction = np.full(len(heard), "", object)
-    for head, words in heads.items():
-        rows = heard == head
-        wide[np.ix_(rows, [labels.index(word) for word in words])] = shares[rows, : len(words)]
-        prediction[rows] = np.array(words, object)[np.nan_to_num(shares[rows, : len(words)]).argmax(1)]
-    tables = []
-    for part in parts:
-        members = task.partition.members(fold, part)
-        rows = task.utterances[members][["corpus", "utterance", "speaker", "gender", "language"]]
-        table = rows.assign(fold=fold, partition=part, truth=task.truth[members], prediction=prediction[members])
-        columns = {f"probability_{label}": wide[members, place] for place, label in enumerate(labels)}
-        tables.append(pd.concat([table, pd.DataFrame(columns, index=table.index)], axis=1))
-    return pd.concat(tables)
 
 
 def _model(run: Planned, folds: dict[str, Any]) -> dict[str, Any]:
@@ -158,6 +133,8 @@ def _model(run: Planned, folds: dict[str, Any]) -> dict[str, Any]:
     facts = {"model": options.model, "adapters": run.adapters, "heads": run.heard.heads}
     facts |= {"network": network, "front": options.front, "feature": options.feature, "precision": options.precision}
     facts |= {"eval_window": options.eval_window, "window_s": options.window_s, "sample_rate": 16000}
+    facts |= {"segments": [options.segment_s, options.shift_s]} if options.segment_s else {}
+    facts |= {"attributes": run.attributes} if run.attributes else {}
     return facts | {"folds": {fold: {when: one[when] for when in EPOCHS} for fold, one in folds.items()}}
 
 
@@ -186,6 +163,7 @@ def _config(run: Planned, folds: dict[str, Any], facts: dict[str, Any]) -> dict[
         },
         "left_out": task.left_out,
         **({"cuts": [asdict(cut) for cut in task.cuts]} if task.cuts else {}),
+        **_views(run),
         "counts": {part: span(numbers) for part, numbers in counts.items()},
         "chosen": {fold: _chosen(one["history"]) for fold, one in folds.items()},
         "parameters": facts["parameters"],
@@ -194,9 +172,22 @@ def _config(run: Planned, folds: dict[str, Any], facts: dict[str, Any]) -> dict[
     }
 
 
+def _views(run: Planned) -> dict[str, Any]:
+    """What is only where it was asked for: segments, and attributes with the training utterances that lack them."""
+    task, options = run.heard.task, run.options
+    found: dict[str, Any] = {}
+    if options.segment_s:
+        found["segments"] = {"segment_s": options.segment_s, "shift_s": options.shift_s}
+    if run.attributes:
+        lacking = unknown(task.utterances, task.partition, options.attributes)
+        found["attributes"] = run.attributes | {"unknown": lacking}
+    return found
+
+
 def _chosen(history: list[dict[str, Any]]) -> dict[str, Any]:
     best = [row for row in history if row["best"]][-1]
-    return {
+    wa = {"devel_wa": best["devel_wa"]} if "devel_wa" in best else {}
+    return wa | {
         "devel_uar": best["devel_uar"],
         "epoch": best["epoch"],
         "epochs": len(history),

@@ -1,10 +1,12 @@
 """What a user chooses of a network and its training: one record, checked, all of it part of a run's signature."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from emoset_cli.errors import EmosetError, unknown
 from emoset_cli.models import MODELS
+from emoset_cli.models.approaches import APPROACHES, ATTRIBUTES
 
 MODES = {
     "scratch": "everything from new weights",
@@ -23,7 +25,9 @@ SAMPLING = {
     "sqrt": "by chance, by the square root of the number of utterances: between the two",
     "temperature": "by chance, by the number of utterances to the power 1 / --temperature (2 is sqrt)",
     "shuffled": "every batch of every corpus once an epoch, in random order (emotion embeddings)",
+    "mixed": "every batch has utterances of all corpora, as they come (adversarial learning)",
 }
+CHOOSE_BY = {"uar": "mean devel UAR of the corpora", "wa": "mean devel accuracy of the corpora (Zhu & Sato 2020)"}
 PRECISIONS = {"auto": "bf16 where the processor has units for it, else fp32", "fp32": "float32", "bf16": "bfloat16"}
 
 
@@ -50,6 +54,8 @@ PRESETS = {
     ),
     "alisamir2022": Preset(50, 50, 0, 0, "emotion embeddings: 50 epochs, the best of them on devel"),
     "deep-wccn": Preset(10, 100, 0, 0, "Deep-WCCN: early stopping; its patience is not told, 10 is our choice"),
+    "zhu2020": Preset(500, 0, 0, 0, "adversarial corpus discriminator: patience 500"),
+    "parry2022": Preset(20, 150, 0, 0, "attributes: 150 epochs with early stopping, whose patience is our choice"),
 }
 
 
@@ -61,6 +67,10 @@ class Settings:
     (how many learning rates there are, each a tenth of the one before) None are by mode. What else is None is by
     preset. ``repeat``: utterances of smaller corpora are repeated until all have as many. ``accumulate`` is the number
     of batches an update sums the gradients of. ``feature`` names stored frames that are read instead of waveforms.
+    The learning rate is ``epoch_decay`` to the power of the epoch, down to ``least_lr``. ``segment_s`` and ``shift_s``
+    cut utterances into segments that are heard one by one; 0 is whole ones. ``attributes`` of speech take part as
+    ``approach`` says, with the weight ``attribute_weight`` (None is the approach's) or, where the encoder unlearns them
+    in a step of its own, that step's ``adversarial_lr``.
     ``network`` and ``front`` are options of the model's ``build`` and of `emoset_cli.models.layers.front.Front` that
     are not the defaults.
     """
@@ -88,20 +98,33 @@ class Settings:
     repeat: bool = False
     accumulate: int = 1
     feature: str = ""
+    epoch_decay: float = 1.0
+    least_lr: float = 0.0
+    choose_by: str = "uar"
+    segment_s: float = 0.0
+    shift_s: float = 0.0
+    attributes: list[str] = field(default_factory=list)
+    approach: str = "single"
+    attribute_weight: float | None = None
+    adversarial_lr: float = 5e-8
     precision: str = "fp32"
     seed: int = 0
     network: dict[str, Any] = field(default_factory=dict)
     front: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for kind, value, known in (
+        words: list[tuple[str, str, Iterable[str]]] = [
             ("model", self.model, MODELS),
             ("training mode", self.mode, MODES),
             ("preset", self.preset, PRESETS),
             ("evaluation window", self.eval_window, EVAL_WINDOWS),
             ("sampling", self.sampling, SAMPLING),
             ("precision", self.precision, ["fp32", "bf16"]),
-        ):
+            ("measure to choose by", self.choose_by, CHOOSE_BY),
+            ("approach", self.approach, APPROACHES),
+            *(("attribute", name, ATTRIBUTES) for name in self.attributes),
+        ]
+        for kind, value, known in words:
             if value not in known:
                 raise unknown(kind, value, known)
         if self.feature and not MODELS[self.model].frames:
@@ -115,6 +138,51 @@ class Settings:
                 raise EmosetError(f"--{name} is {count}", "give a whole number from 1 on")
         if self.batch_size < 2 and MODELS[self.model].batch_norm:
             raise EmosetError(f"--batch-size is {self.batch_size}", "batch norm needs at least 2 utterances")
+        self._check_rates()
+        self._check_segments()
+        self._check_attributes()
+
+    def _check_rates(self) -> None:
+        if not 0 < self.epoch_decay <= 1:
+            raise EmosetError(f"--epoch-decay is {self.epoch_decay:g}", "give a factor above 0, up to 1 (none)")
+        for name, rate in (("least-lr", self.least_lr), ("adversarial-lr", self.adversarial_lr)):
+            if not 0 <= rate < float("inf"):
+                raise EmosetError(f"--{name} is {rate:g}", "give a learning rate from 0 on")
+
+    def _check_segments(self) -> None:
+        if self.segment_s < 0 or (self.segment_s and not 0 < self.shift_s <= self.segment_s):
+            raise EmosetError(
+                f"segments of {self.segment_s:g} s every {self.shift_s:g} s",
+                "give a --segment above 0 (0: whole utterances) and a --shift above 0, no longer than the segment",
+            )
+
+    def _check_attributes(self) -> None:
+        """Refuse attributes without an approach and the other way round, and what cannot go together."""
+        chosen = APPROACHES[self.approach]
+        if self.approach == "single":
+            if self.attributes:
+                raise EmosetError(
+                    f"attributes {', '.join(self.attributes)} are named, and not what becomes of them",
+                    "add --approach mtl, gr, ad, train or adversarial, or leave --attributes out",
+                )
+            return
+        if not self.attributes:
+            raise EmosetError(f"--approach {self.approach} is about attributes, and none is named",
+                              f"add --attributes, of {', '.join(ATTRIBUTES)}")  # fmt: skip
+        if not MODELS[self.model].attributes:
+            able = ", ".join(name for name, entry in MODELS.items() if entry.attributes)
+            raise EmosetError(f"{self.model} has no --attributes", f"leave them out; {able} have them")
+        if self.mode == "last-layer":
+            raise EmosetError("-m last-layer leaves the embedding as it is, so attributes change nothing",
+                              "choose -m scratch or -m finetune")  # fmt: skip
+        if self.attribute_weight is not None and not (chosen.weight and 0 <= self.attribute_weight < 1):
+            raise EmosetError(
+                f"--attribute-weight is {self.attribute_weight:g} with --approach {self.approach}",
+                "give a share from 0 to below 1 with mtl, gr or ad; the others have no such weight",
+            )
+        if chosen.unlearns and self.accumulate > 1:
+            raise EmosetError("the adversarial step comes after each batch, so batches cannot be accumulated",
+                              "leave --accumulate out")  # fmt: skip
 
     @property
     def budget(self) -> Preset:
@@ -143,7 +211,11 @@ class Settings:
 
 
 # Settings that came after the first runs: at these values they are left out, so that those keep their signatures.
-_LATER = {"lr_steps": None, "repeat": False, "accumulate": 1, "feature": ""}
+_LATER: dict[str, Any] = {
+    "lr_steps": None, "repeat": False, "accumulate": 1, "feature": "", "epoch_decay": 1.0, "least_lr": 0.0,
+    "choose_by": "uar", "segment_s": 0.0, "shift_s": 0.0, "attributes": [], "approach": "single",
+    "attribute_weight": None, "adversarial_lr": 5e-8,
+}  # fmt: skip
 
 
 def settings_of(model: str, given: dict[str, Any]) -> Settings:
@@ -152,7 +224,11 @@ def settings_of(model: str, given: dict[str, Any]) -> Settings:
     Raises:
         EmosetError: for an unknown word or a number out of range
     """
-    chosen = Settings(**({"model": model} | MODELS[model].recipe | given))
+    usual = MODELS[model].recipe
+    front = usual.get("front", {}) | given.get("front", {})
+    chosen = Settings(**({"model": model} | usual | given | {"front": front}))
+    if chosen.segment_s:
+        chosen = replace(chosen, window_s=chosen.segment_s)
     if not MODELS[model].fixed_window:
         return chosen
     return replace(chosen, network=chosen.network | {"window_s": chosen.window_s})

@@ -10,10 +10,12 @@ import torch
 from emoset_cli.errors import EmosetError, unknown
 from emoset_cli.files import digest, read_json
 from emoset_cli.models import MODELS, parts
+from emoset_cli.models.build import build_network
 from emoset_cli.models.hardware import choose_device
 from emoset_cli.runs import Run
 from emoset_cli.train.deep import checkpoint, predict
 from emoset_cli.train.deep.batches import Plan, Source, open_source, to_predict
+from emoset_cli.train.deep.segments import cut_up, mean_of_segments
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,9 @@ def open_network(run: Run, fold: str = "1", device: str = "auto") -> Network:
     made = network_of(run)
     file = weights_file(run, made, fold)
     found = checkpoint.load(file)
-    options = {**made["network"], "front": dict(made["front"])}
-    model = MODELS[made["model"]].load().build(made["heads"], adapters=made["adapters"], **options)
+    model = build_network(
+        made["model"], made["heads"], made["adapters"], made["network"], made["front"], made.get("attributes")
+    )
     _check_encoder(run, made)
     wanted = {name: tensor.shape for name, tensor in model.state_dict().items()}
     shapes = {name: tensor.shape for name, tensor in found[0].items()} if found else {}
@@ -130,23 +133,27 @@ def probabilities(network: Network, workspace: Path, utterances: Any, head: str)
         EmosetError: if there is no such head, or the stored audio was damaged
     """
     wide = len(network.labels(head))
-    read, plans = _read(network, workspace, utterances, head)
-    return predict.probabilities(
-        network.model, read, plans, network.device, network.made["precision"], wide, len(utterances)
-    )
+    read, owner, plans = _read(network, workspace, utterances, head)
+    said = predict.answers(network.model, read, plans, network.device, network.made["precision"], wide, len(owner))
+    return mean_of_segments(said.shares, owner, len(utterances))
 
 
 def embeddings(network: Network, workspace: Path, utterances: Any, head: str) -> np.ndarray:
-    """What a head reads of each utterance, float32 ``(utterances, width)``; all else as `probabilities`."""
+    """What a head reads of each utterance, float32 ``(utterances, width)``; all else as `probabilities`.
+
+    Where the network hears segments, both are means over those of an utterance.
+    """
     network.labels(head)
-    read, plans = _read(network, workspace, utterances, head)
-    return predict.embeddings(network.model, read, plans, network.device, network.made["precision"], len(utterances))
+    read, owner, plans = _read(network, workspace, utterances, head)
+    found = predict.embeddings(network.model, read, plans, network.device, network.made["precision"], len(owner))
+    return mean_of_segments(found, owner, len(utterances))
 
 
-def _read(network: Network, workspace: Path, utterances: Any, head: str) -> tuple[Source, list[Plan]]:
-    """The reader of the utterances, and the batches of all of them."""
+def _read(network: Network, workspace: Path, utterances: Any, head: str) -> tuple[Source, np.ndarray, list[Plan]]:
+    """The reader of the utterances or their segments, the utterance of each, and the batches of all of them."""
     made = network.made
     rows = utterances.assign(store=utterances["corpus"], id=utterances["utterance"])
-    source = open_source(workspace, rows, made.get("feature", ""))
+    whole = open_source(workspace, rows, made.get("feature", ""))
+    source, owner = cut_up(whole, *made.get("segments", (0.0, 0.0)))
     window = round(made["window_s"] * source.rate) if made["eval_window"] == "crop" else None
-    return source, to_predict(head, np.arange(len(rows)), source.lengths, window, source.rate)
+    return source, owner, to_predict(head, np.arange(len(owner)), source.lengths, window, source.rate)

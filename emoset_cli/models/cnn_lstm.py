@@ -1,0 +1,83 @@
+"""CNN-LSTM: convolutions over time on mel filterbanks, an LSTM and a dense layer; emotions in the wild."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from emoset_cli.models.layers.dropout import Dropout
+from emoset_cli.models.layers.frames import Frames
+from emoset_cli.models.layers.perceptron import Perceptron
+from emoset_cli.models.network import Network
+
+MELS = 40  # Source: Parry et al. 2022, section 4
+FILTERS = (128, 256)
+KERNEL = 5  # frames
+UNITS, WIDTH = 512, 128
+
+
+def build(
+    labels: dict[str, list[str]],
+    *,
+    adapters: bool = False,
+    dropout: float = 0.5,
+    front: dict[str, Any] | None = None,
+) -> Network:
+    """The network; a linear classifier for each corpus, or one for all.
+
+    Args:
+        labels: of each classifier
+        adapters: this network has none
+        dropout: share dropped before the dense layer
+        front: options of `emoset_cli.models.layers.front.Front`
+
+    Raises:
+        EmosetError: if an option is out of range
+
+    Source:
+        Parry et al. 2022, sections 3.3 and 4.
+    """
+    assert not adapters, "cnn-lstm has no adapters"
+    trunk = CnnLstm((front or {}).get("mels", MELS), dropout)
+    return Network(labels, {"cnn-lstm": trunk}, dropout, front, head=lambda width, count: Perceptron(width, (), count))
+
+
+class CnnLstm(nn.Module):
+    """Twice convolution, ReLU and max pooling (3 frames, stride 2); an LSTM; dropout and a dense layer.
+
+    The paper tells pooling, dropout and "approximately 1.8 million" shared weights; kernel widths and units stand only
+    in its drawing. These are our choice: 128 and 256 filters of 5 frames, 512 LSTM units, 128 dense ones, which with 40
+    mels are 1.83 million. The LSTM runs forwards only, and its state at an utterance's last frame goes on: padding
+    cannot reach it.
+
+    Shape:
+        x: ``(batch, 1, mels, frames)``; out: ``(batch, 128)``
+    """
+
+    def __init__(self, mels: int, dropout: float) -> None:
+        super().__init__()
+        self.channels = WIDTH
+        inputs = (mels, *FILTERS)
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(*pair, KERNEL, padding=KERNEL // 2) for pair in zip(inputs, FILTERS, strict=False)
+        )
+        self.pool = nn.MaxPool1d(3, 2, padding=1)
+        self.recurrent = nn.LSTM(FILTERS[-1], UNITS, batch_first=True)
+        self.dropout = Dropout(dropout)
+        self.dense = nn.Linear(UNITS, WIDTH)
+
+    def forward(self, x: torch.Tensor, frames: Frames, corpus: str) -> torch.Tensor:
+        """Embed a batch, ``(batch, 128)``, float32."""
+        x = x.squeeze(1)  # batch, mels, frames
+        for convolution in self.convolutions:
+            x = convolution(x)
+            frames.clear_(x)  # before ReLU, whose gradient is 0 there
+            x = self.pool(x.relu())  # batch, filters, frames / 2
+            frames = frames.halved()
+            if frames.padded:  # pooling has carried an utterance's last frame into its padding
+                x = x * frames.valid[:, None]
+        with torch.autocast(x.device.type, enabled=False):
+            y = self.recurrent(x.float().transpose(1, 2))[0]  # batch, frames, units
+            last = y[torch.arange(len(y), device=y.device), torch.tensor(frames.own, device=y.device) - 1]
+            embedded: torch.Tensor = self.dense(self.dropout(last)).relu()
+        return embedded
