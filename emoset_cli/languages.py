@@ -12,7 +12,7 @@ import numpy as np
 
 from emoset_cli.aggregate import ranks
 from emoset_cli.errors import EmosetError
-from emoset_cli.partition import WITHIN, Partition
+from emoset_cli.partition import WITHIN, Partition, shared_folds
 
 
 def read_spec(spec: str) -> tuple[str, int]:
@@ -56,7 +56,11 @@ def leave_one_out(
     import pandas as pd
 
     _, count = read_spec(spec)
-    folds = _shared_folds(spec, partitions)
+    folds = shared_folds(
+        {key: one.folds for key, one in partitions.items()},
+        f"partition lolo:{spec}",
+        "--partition lolo:folds:5 gives all corpora the same folds",
+    )
     own = pd.concat([one.table for one in partitions.values()]).loc[utterances["utterance"]]
     languages = utterances["language"].to_numpy()
     used = sorted(set(languages[(own != "").any(axis=1).to_numpy()]))
@@ -80,22 +84,6 @@ def leave_one_out(
         speakers_cross=any(one.speakers_cross for one in partitions.values()),
         notes=[f"{key}: {note}" for key, one in partitions.items() for note in one.notes],
     )
-
-
-def _shared_folds(spec: str, partitions: Mapping[str, Partition]) -> list[str]:
-    first, *others = partitions
-    for other in others:
-        a, b = (partitions[key].folds for key in (first, other))
-        if a != b:
-            raise EmosetError(
-                f"partition lolo:{spec}: {first} has the folds {_few(a)}, {other} has {_few(b)}",
-                "--partition lolo:folds:5 gives all corpora the same folds",
-            )
-    return partitions[first].folds
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
 
 
 def _draw(

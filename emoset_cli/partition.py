@@ -1,5 +1,6 @@
 """Who is in which partition of which fold; no speaker is ever in two partitions of a fold."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -112,34 +113,59 @@ def refuse_nobody(utterances: Any, corpora: Any = None) -> None:
         )
 
 
-def pooled(partitions: dict[str, Partition]) -> Partition:
-    """The partitions of several corpora put together: each corpus keeps its own, and all train at once.
+def pooled(partitions: Mapping[str, Partition]) -> Partition:
+    """The partitions of several corpora put together, fold by fold: each corpus keeps its own, and all train at once.
+
+    A single fold may have another name in each corpus; it is then called "1".
 
     Args:
-        partitions: of each corpus, of one fold
+        partitions: of each corpus, all with the same folds
 
     Raises:
-        EmosetError: if one of them has several folds
+        EmosetError: if the corpora have different folds
     """
     import pandas as pd
 
-    for key, one in partitions.items():
-        if len(one.folds) > 1:
-            raise EmosetError(
-                f"partition {one.name} of {key} has {len(one.folds)} folds, only single ones can be put together",
-                "choose another one, for example --partition speakers",
-            )
+    tables = {
+        key: one.table.set_axis(["1"], axis=1) if len(one.folds) == 1 else one.table for key, one in partitions.items()
+    }
     names = list(dict.fromkeys(one.name for one in partitions.values()))
+    shared_folds(
+        {key: list(table.columns) for key, table in tables.items()},
+        f"the corpora cannot be joined fold by fold by partition {' and '.join(names)}",
+        "--partition losgo:5 or folds:5 gives all corpora the same folds, --partition speakers a single one",
+    )
     seeds = {one.seed for one in partitions.values()}
     return Partition(
         name=f"pool-{'+'.join(names)}" if len(names) < 4 else "pool",
         seed=seeds.pop() if len(seeds) == 1 else 0,
-        table=pd.concat([one.table.set_axis(["1"], axis=1) for one in partitions.values()]),
+        table=pd.concat(tables.values()),
         source="; ".join(f"{key}: {one.source}" for key, one in partitions.items() if one.source),
         speakers_cross=any(one.speakers_cross for one in partitions.values()),
         notes=[f"{key}: partition {one.name}, seed {one.seed}" for key, one in partitions.items()]
         + [f"{key}: {note}" for key, one in partitions.items() for note in one.notes],
     )
+
+
+def shared_folds(folds: Mapping[str, list[str]], what: str, mend: str) -> list[str]:
+    """Names of the folds that several corpora have in common.
+
+    Args:
+        folds: of each corpus
+        what: whose folds must agree, for the error
+        mend: how they would
+
+    Raises:
+        EmosetError: if they differ
+    """
+    first, *others = folds
+    for other in others:
+        if folds[first] != folds[other]:
+            a, b = (
+                ", ".join(names[:8]) + (", ..." if len(names) > 8 else "") for names in (folds[first], folds[other])
+            )
+            raise EmosetError(f"{what}: {first} has the folds {a}, {other} has {b}", mend)
+    return folds[first]
 
 
 def write_partition(path: Path, partition: Partition, utterances: Any) -> None:

@@ -12,7 +12,6 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emoset_cli.errors import EmosetError
 from emoset_cli.leaks import anywhere, find, in_partition, with_leaks
 from emoset_cli.partition import Partition, pooled
 
@@ -144,8 +143,6 @@ def test_pooled_partitions_keep_who_is_where() -> None:
     both = pooled({"a": split(a, "train test", name="x"), "b": split(b, "devel -", name="y")})
     assert (both.name, both.folds, both.table["1"].tolist()) == ("pool-x+y", ["1"], ["train", "test", "devel", ""])
     assert both.notes == ["a: partition x, seed 0", "b: partition y, seed 0"]
-    with pytest.raises(EmosetError, match=r"partition y of b has 2 folds, only single ones .*\n  mend: .*speakers"):
-        pooled({"a": split(a, "train test"), "b": split(b, "train test", "test train", name="y")})
 
 
 # ------------------------------------------------------------------------------------------------ commands

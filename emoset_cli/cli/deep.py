@@ -126,6 +126,11 @@ def _train(
     options = settings_of(model, settings | {"mode": mode, "precision": precision})
     groups = [keys] if together else [[key] for key in keys]
     planned, well = attempt(groups, lambda group: _plan(group, data, options, known, initial, machine.quiet))
+    if tune and any(len(run.heard.task.partition.folds) > 1 for run in planned):
+        raise EmosetError(
+            "--tune starts from one network, and a partition of several folds makes one for each",
+            "leave --tune out, or choose a partition of one fold, for example --partition speakers",
+        )
     runs = _run(planned, machine)
     if tune and runs:
         base = read_initial(data.workspace, runs[0].name)
@@ -168,7 +173,9 @@ def _plan(group: list[str], data: _Data, options: Any, known: Any, initial: Any,
     draw = options.seed if data.aggregate else None
     pool = own if data.pool or data.multi_task else None
     built = {
-        space: build_task(data.workspace, group, known, None, spec, seed, space, data.subset, pool, draw, True)
+        space: build_task(
+            data.workspace, group, known, None, spec, seed, space, data.subset, pool, draw, data.multi_task
+        )
         for space in data.labels.split(",")
     }
     for space, one in built.items():

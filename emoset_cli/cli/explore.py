@@ -112,7 +112,7 @@ def leaks(
 
 
 def _partitions(tables: dict[str, Any], spec: str, seed: int, workspace: Path, known: Any, quiet: bool) -> list[Any]:
-    """The partitions to look at: of each corpus, those of one fold put together; or one across corpora."""
+    """The partitions to look at: of each corpus, those with the same folds put together; or one across corpora."""
     import pandas as pd
 
     from emoset_cli.partition import pooled
@@ -128,10 +128,10 @@ def _partitions(tables: dict[str, Any], spec: str, seed: int, workspace: Path, k
             if spec:
                 raise EmosetError(f"{key}: {error.problem}", error.mend) from None
             say(f"note: {key}: no partition: {error.problem}", quiet)
-    single = {key: one for key, one in made.items() if len(one.folds) == 1}
-    if len(single) < 2:
-        return list(made.values())
-    return [pooled(single), *(one for key, one in made.items() if key not in single)]
+    alike: dict[tuple[str, ...], dict[str, Any]] = {}
+    for key, one in made.items():
+        alike.setdefault(tuple(one.folds) if len(one.folds) > 1 else (), {})[key] = one
+    return [pooled(group) if len(group) > 1 else next(iter(group.values())) for group in alike.values()]
 
 
 def _own_partition(key: str, table: Any, spec: str, seed: int, workspace: Path, known: Any) -> Any:
