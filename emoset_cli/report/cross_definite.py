@@ -48,7 +48,7 @@ def ambiguity(parts: Mapping[str, Any], labels: Sequence[str]) -> dict[str, Any]
         ambiguous; of equal shares, the first), ``n``, ``share`` of all and ``n_unknown``
     """
     counts = {name: Counter(map(str, part["truth"])) for name, part in parts.items()}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for label in labels:
         ambiguous = counts["ambiguous"][label]
         if n := ambiguous + counts["definite"][label]:
