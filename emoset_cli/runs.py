@@ -4,7 +4,9 @@
 and ``done.json``. The last is written last: a folder without it is unfinished and is never read as a result. A network
 adds ``predictions-final.csv``: ``predictions.csv`` is of its best devel epoch, that one of its final epoch, and where a
 run is asked for, ``NAME:final`` means the latter. A run that leaves a language out adds ``predictions-within.csv``, of
-test speakers of the training languages (a network, ``predictions-within-final.csv`` too).
+test speakers of the training languages (a network, ``predictions-within-final.csv`` too). A network that hears segments
+adds ``predictions-segments.csv``, one whose heads name attributes (corpus, gender, ...) ``attributes.csv``; both have a
+``-final`` too.
 """
 
 from collections.abc import Mapping
@@ -22,15 +24,23 @@ PREDICTION_COLUMNS = [
     "corpus", "utterance", "speaker", "gender", "language", "fold", "partition", "truth", "prediction",
 ]  # fmt: skip
 
+SEGMENT_COLUMNS = [*PREDICTION_COLUMNS, "start_s"]  # a row is one segment; `start_s` in the utterance
+# One row of attributes.csv is what one head said of one utterance or segment (`unit`; `start_s` is empty for an
+# utterance). `truth` is empty where it is not known or is no class of the head; `posterior`, of the truth, then too.
+ATTRIBUTE_COLUMNS = [
+    "corpus", "utterance", "speaker", "fold", "partition", "unit", "start_s", "attribute", "truth", "prediction",
+    "posterior",
+]  # fmt: skip
+
 FINAL = ":final"  # behind a run's name: its final epoch
-# What further tables of predictions `finish` takes: kind -> what it is of.
+# What further tables `finish` takes: kind -> what it is of.
 FURTHER = {
     "final": "the final epoch, where predictions.csv is of the best devel epoch",
     "within": "test speakers of the training languages, where predictions.csv is of the language left out",
     "within-final": "the same, of the final epoch",
-    "segments": "segments of utterances, where predictions.csv is of whole ones; with a column start_s",
+    "segments": "segments, whose mean is an utterance of predictions.csv",
     "segments-final": "the same, of the final epoch",
-    "attributes": "what classifiers of attributes say, with columns of their own",
+    "attributes": "what the heads for attributes say of the utterances, or of their segments",
     "attributes-final": "the same, of the final epoch",
 }
 
@@ -80,7 +90,29 @@ class Run:
         Raises:
             EmosetError: if the file is not the one the training wrote
         """
-        name = _file("within-final" if self.final else "within")
+        return self._further("within")
+
+    def segments(self) -> Any | None:
+        """The predictions of segments, `SEGMENT_COLUMNS`; None where the run hears whole utterances.
+
+        Raises:
+            EmosetError: if the file is not the one the training wrote
+        """
+        return self._further("segments")
+
+    def attributes(self) -> Any | None:
+        """What the heads for attributes say, `ATTRIBUTE_COLUMNS`, with numbers or NaN in ``start_s`` and ``posterior``.
+
+        None where the run has no such heads.
+
+        Raises:
+            EmosetError: if the file is not the one the training wrote
+        """
+        return self._further("attributes")
+
+    def _further(self, kind: str) -> Any | None:
+        """A table of `FURTHER`, of this epoch; None where the run has none."""
+        name = _file(f"{kind}-final" if self.final else kind)
         return _read_table(self.folder, name) if name in read_json(self.folder / "done.json") else None
 
 
@@ -100,7 +132,7 @@ def is_done(folder: Path) -> bool:
 
 
 def _file(kind: str) -> str:
-    return f"predictions-{kind}.csv" if kind else "predictions.csv"
+    return f"{kind}.csv" if kind.startswith("attributes") else f"predictions-{kind}.csv" if kind else "predictions.csv"
 
 
 def finish(
@@ -112,7 +144,7 @@ def finish(
         folder: of the run
         config: its resolved settings
         predictions: of the best devel epoch, or of a model that has no epochs
-        further: tables with the same columns by their kind, a key of `FURTHER`
+        further: tables by their kind, a key of `FURTHER`; with the same columns, but of attributes
     """
     import yaml
 
@@ -140,13 +172,14 @@ def _as_written(folder: Path, name: str) -> bytes:
 
 
 def _read_table(folder: Path, name: str) -> Any:
-    """A table of predictions that `finish` wrote."""
+    """A table that `finish` wrote."""
     import io
 
     import pandas as pd
 
-    text = dict.fromkeys(PREDICTION_COLUMNS, "str")
-    return pd.read_csv(io.BytesIO(_as_written(folder, name)), dtype=text, keep_default_na=False, na_values={})
+    text = dict.fromkeys([*PREDICTION_COLUMNS, "unit", "attribute"], "str")
+    empty = {"start_s": [""], "posterior": [""]}
+    return pd.read_csv(io.BytesIO(_as_written(folder, name)), dtype=text, keep_default_na=False, na_values=empty)
 
 
 def read_run(folder: Path) -> Run:

@@ -38,6 +38,7 @@ from emoset_cli import (
 from emoset_cli import (
     rows as utterance_rows,
 )
+from emoset_cli.report.papers import TABLES
 from emoset_cli.train.deep import settings
 
 PROJECT = Path(__file__).parents[1]
@@ -197,6 +198,7 @@ def test_every_feature_set_is_in_the_table_with_its_size_and_source() -> None:
         ("networks.md", "## Modes", settings.MODES),
         ("networks.md", "## Budget", settings.PRESETS),
         ("evaluation.md", "## The scores", metrics.METRICS),
+        ("evaluation.md", "## Tables of papers", TABLES),
         ("corpora.md", "## Label spaces", ["own", "common", *labels.spaces()]),
         ("exploration.md", "## Leaks", leaks.KINDS),
     ],

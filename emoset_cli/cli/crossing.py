@@ -19,7 +19,7 @@ def cross_evaluate(
     from emoset_cli.report import cross_pairs
     from emoset_cli.report.cross import cross
     from emoset_cli.report.cross_page import write_cross_page
-    from emoset_cli.report.cross_tables import cross_tables
+    from emoset_cli.report.cross_tables import ambiguity_tables, cross_tables
     from emoset_cli.report.settings import is_network
     from emoset_cli.train.deep.members import heads_of
 
@@ -47,7 +47,7 @@ def cross_evaluate(
     folder = out or workspace / "reports" / f"cross_{digest(used, further, space, length=8)}"
     page = write_cross_page(folder, result, f"emoset evaluate {shlex.join(options)}")
     say(f"report: {page}", quiet)
-    answer({"report": str(page), **result}, cross_tables(result), as_json)
+    answer({"report": str(page), **result}, [*cross_tables(result), *ambiguity_tables(result)], as_json)
     finish(well and all_able)
 
 

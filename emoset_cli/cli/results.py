@@ -45,9 +45,11 @@ def evaluate(
         return
     _refuse_without_cross(on, space, device)
     from emoset_cli import runs
+    from emoset_cli.report.attributes import attribute_scores, attributes_table
     from emoset_cli.report.epochs import epoch_scores, epochs_table
     from emoset_cli.report.languages import language_scores, languages_table
     from emoset_cli.report.scores import score_runs
+    from emoset_cli.report.segments import segment_scores, segments_table
     from emoset_cli.report.tables import results_table
 
     names = names or runs.list_runs(workspace)
@@ -60,11 +62,15 @@ def evaluate(
     scores = score_runs(found)
     epochs = epoch_scores(found, scores)
     languages = language_scores(found)
-    page = _report(workspace, out, found, scores, [], epochs, languages)
+    inner = {"segments": segment_scores(found, scores), "attributes": attribute_scores(found)}
+    page = _report(workspace, out, found, scores, [], epochs=epochs, languages=languages, **inner)
     say(f"report: {page}", quiet)
     tables = [results_table(scores), *([languages_table(languages)] if languages else [])]
+    tables += [segments_table(inner["segments"])] if inner["segments"] else []
+    tables += [attributes_table(inner["attributes"])] if inner["attributes"] else []
     tables += [epochs_table(epochs)] if epochs else []
-    answer({"report": str(page), "scores": scores, "epochs": epochs, "languages": languages}, tables, as_json)
+    facts = {"report": str(page), "scores": scores, "epochs": epochs, "languages": languages, **inner}
+    answer(facts, tables, as_json)
     finish(well)
 
 
@@ -99,16 +105,19 @@ def compare(
         raise EmosetError("there are no two different runs to compare", "name a reference and at least one other run")
     comparisons = compare_many(found)
     scores = score_runs(found)
-    page = _report(workspace, out, found, scores, comparisons, epoch_scores(found, scores), language_scores(found))
+    further = {"epochs": epoch_scores(found, scores), "languages": language_scores(found)}
+    page = _report(workspace, out, found, scores, comparisons, **further)
     say(f"report: {page}", quiet)
     answer({"report": str(page), "comparisons": comparisons}, map(comparison_table, comparisons), as_json)
 
 
 def _report(
-    workspace: Path, out: Path | None, found: list[Any], scores: Any, comparisons: list[Any], epochs: list[Any],
-    languages: list[Any],
-) -> Path:  # fmt: skip
-    """Write the report of these runs, with their corpora and problems where the workspace holds them as trained on."""
+    workspace: Path, out: Path | None, found: list[Any], scores: Any, comparisons: list[Any], **further: Any
+) -> Path:
+    """Write the report of these runs, with their corpora and problems where the workspace holds them as trained on.
+
+    ``further`` are the tables of rows that `write_report` takes by name.
+    """
     import csv
 
     import pandas as pd
@@ -132,4 +141,4 @@ def _report(
     kind = "compare" if comparisons else "evaluate"
     name = found[0].name if len(found) == 1 else f"{len(found)}-runs_{digest([run.name for run in found], length=8)}"
     folder = out or workspace / "reports" / f"{kind}_{name.replace(':', '-')}"  # RUN:final is no name for a folder
-    return write_report(folder, found, scores, rows, comparisons, problems, epochs=epochs, languages=languages)
+    return write_report(folder, found, scores, rows, comparisons, problems, **further)

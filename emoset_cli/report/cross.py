@@ -12,7 +12,8 @@ import numpy as np
 from emoset_cli.errors import EmosetError
 from emoset_cli.files import digest, read_json
 from emoset_cli.labels import COMMON, OWN, Space
-from emoset_cli.report.cross_pairs import KINDS, WITHIN, Method, Pair, pairs
+from emoset_cli.report.cross_definite import ambiguity, corpus_posteriors, split
+from emoset_cli.report.cross_pairs import CROSS, KINDS, WITHIN, Method, Pair, pairs
 from emoset_cli.report.scores import score_rows
 
 SPACE, SHARED, SHARED_ANY = "space", "common", "common_any"
@@ -28,7 +29,9 @@ def cross(
     label both corpora have, the prediction being the likeliest of the common labels; ``common_any``, the same
     utterances with the likeliest of all labels of the head, where one that is not common is an error. Each has
     ``pairs`` and, for each of ``methods``, mean and standard deviation (n - 1) over the pairs of a kind.
-    ``confusions`` are of the labels as they are, ``left_out`` says which pairs are not scored and why.
+    ``confusions`` are of the labels as they are; where a head of the network names corpora, ``definite`` and
+    ``ambiguous`` of them are of the utterances whose own corpus it does and does not know, and ``ambiguity`` says how
+    many of each label these are. ``left_out`` says which pairs are not scored and why.
 
     Args:
         found: of `methods`
@@ -41,6 +44,8 @@ def cross(
     """
     scorings: dict[str, list[dict[str, Any]]] = {SPACE: [], SHARED: [], SHARED_ANY: []}
     confusions, utterances, left_out = [], [], []
+    posteriors = {run.name: corpus_posteriors(run) for method in found for run in method.runs}
+    ambiguous: dict[tuple[str, str], dict[str, Any]] = {}
     for pair in (pair for method in found for pair in pairs(method, further)):
         where = {"method": pair.method, "run": pair.member.run.name, "corpus": pair.corpus, "head": pair.member.head,
                  "kind": pair.kind}  # fmt: skip
@@ -51,6 +56,15 @@ def cross(
             continue
         if pair.kind != WITHIN:
             confusions.append(where | confusion(heard.table, heard.labels, heard.head_labels))
+        own = posteriors[pair.member.run.name]
+        if pair.kind == CROSS and heard.table["utterance"].isin(own).any():
+            parts = split(heard.table, own)
+            confusions[-1] |= {
+                name: confusion(parts[name], heard.labels, heard.head_labels) if len(parts[name]) else None
+                for name in ("definite", "ambiguous")
+            }
+            told = {name: where[name] for name in ("method", "run", "corpus")}
+            ambiguous[pair.member.run.name, pair.corpus] = told | ambiguity(parts, heard.labels)
         for scoring, scored in _scored(pair, heard, space).items():
             if isinstance(scored, str):
                 left_out.append(where | {"scoring": scoring, "why": scored})
@@ -67,6 +81,7 @@ def cross(
             for name, rows in scorings.items()
         },
         "confusions": confusions,
+        "ambiguity": list(ambiguous.values()),
         "utterances": utterances,
         "left_out": left_out,
     }

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from emoset_cli import __version__, files
-from emoset_cli.report.cross_tables import confusion_tables, confusion_title, cross_tables, tested
+from emoset_cli.report.cross_tables import ambiguity_tables, confusion_tables, cross_tables, matrices, tested
 from emoset_cli.report.page import render, write_beside
 from emoset_cli.report.plots import confusion_plot
 from emoset_cli.report.tables import slug
@@ -25,9 +25,10 @@ def write_cross_page(folder: Path, found: dict[str, Any], command: str) -> Path:
     """
     from markupsafe import Markup
 
-    tables, matrices = cross_tables(found), confusion_tables(found)
-    drawn = [(confusion_title(one), confusion_plot(one, confusion_title(one))) for one in found["confusions"]]
-    write_beside(folder, tables, {f"confusion_{slug(title)}": svg for title, svg in drawn}, matrices)
+    tables, ambiguous = cross_tables(found), ambiguity_tables(found)
+    drawn = [(title, confusion_plot(one, title)) for title, one in matrices(found)]
+    figures = {f"confusion_{slug(title)}": svg for title, svg in drawn}
+    write_beside(folder, [*tables, *ambiguous], figures, confusion_tables(found))
     files.write_json(folder / "cross.json", found)
     corpora = dict.fromkeys(corpus for method in found["methods"] for corpus in method["corpora"])
     page = render(
@@ -36,6 +37,7 @@ def write_cross_page(folder: Path, found: dict[str, Any], command: str) -> Path:
         version=__version__,
         summaries=tables[: len(tables) // 2],
         pairs=tables[len(tables) // 2 :],
+        ambiguous=ambiguous,
         tested=tested(found),
         figures=[(title, Markup(svg)) for title, svg in drawn],
         command=command,

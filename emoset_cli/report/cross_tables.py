@@ -1,8 +1,9 @@
 """What `cross` finds as tables: the summary in the shape of Alisamir et al.'s Table III, every pair, confusions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from emoset_cli.report.attributes import DEFINITE
 from emoset_cli.report.cross import SHARED, SHARED_ANY, SPACE
 from emoset_cli.report.cross_pairs import CROSS, UNSEEN, WITHIN
 from emoset_cli.report.tables import Column, Table
@@ -106,27 +107,61 @@ def left_out(found: dict[str, Any], scoring: str) -> list[str]:
     return [f"Left out, because {why}: {', '.join(places)}." for why, places in reasons.items()]
 
 
-def confusion_tables(found: dict[str, Any]) -> list[Table]:
-    """Each corpus's labels (rows) in another's (columns): counts with the share of the row.
+def matrices(found: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Title and confusion of each pair across corpora; then of its definite and of its ambiguous utterances.
+
+    A title is such as ``cafe through gemep: multi-corpus: all``.
 
     Source:
-        Alisamir et al. 2022, Figure 3.
+        Alisamir et al. 2022, Figure 3; Zhu & Sato 2020, Figure 2.
     """
+    for one in found["confusions"]:
+        where = f"{one['corpus']} through {one['head']}"
+        yield f"{where}: {one['method']}", one
+        for name in ("definite", "ambiguous"):
+            if one.get(name):
+                yield f"{where}, corpus-{name}: {one['method']}", one[name]
+
+
+def confusion_tables(found: dict[str, Any]) -> list[Table]:
+    """Each corpus's labels (rows) in another's (columns): counts with the share of the row."""
     return [
         Table(
-            confusion_title(one),
+            title,
             [Column("truth", "text", "truth"), *(Column(label, "portion", label) for label in one["columns"])],
             [[label, *(_portion(count, sum(counts)) for count in counts)]
              for label, counts in zip(one["labels"], one["counts"], strict=True)],
             "Utterances, in brackets percent of the row.",
         )
-        for one in found["confusions"]
+        for title, one in matrices(found)
     ]  # fmt: skip
 
 
-def confusion_title(one: dict[str, Any]) -> str:
-    """Such as ``cafe through gemep: multi-corpus: all``."""
-    return f"{one['corpus']} through {one['head']}: {one['method']}"
+def ambiguity_tables(found: dict[str, Any]) -> list[Table]:
+    """Which labels of a corpus are corpus-ambiguous, a line each; no table where no head names corpora."""
+    columns = [
+        Column("method", "text", "method"), Column("corpus", "text", "corpus"), Column("label", "text", "label"),
+        Column("utterances", "count", "utterances"), Column("ambiguous [%]", "portion", "ambiguous"),
+    ]  # fmt: skip
+    rows = [
+        [one["method"], one["corpus"], row["label"], row["n"], _portion(row["ambiguous"], row["n"])]
+        for one in found["ambiguity"]
+        for row in one["labels"]
+    ]
+    most = [
+        f"Most ambiguous of {one['corpus']} ({one['method']}): {one['most_ambiguous'] or 'none'}."
+        for one in found["ambiguity"]
+    ]
+    unknown = [
+        f"{one['n_unknown']} utterances of {one['corpus']} have no posterior and are in neither."
+        for one in found["ambiguity"]
+        if one["n_unknown"]
+    ]
+    note = (
+        f"Ambiguous: the posterior of the utterance's own corpus is below {DEFINITE:g} (Zhu & Sato 2020, whose samples "
+        "are segments); in brackets percent of the label."
+    )
+    return [Table("Corpus-ambiguous utterances", columns, rows, " ".join([note, *most, *unknown]))] if rows else []
 
 
 def _portion(count: int, total: int) -> dict[str, Any]:

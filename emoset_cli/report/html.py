@@ -9,10 +9,12 @@ from typing import Any
 
 from emoset_cli import files
 from emoset_cli.report import plots
+from emoset_cli.report.attributes import attributes_table
 from emoset_cli.report.epochs import epochs_table, parameters_table
 from emoset_cli.report.languages import languages_table
 from emoset_cli.report.page import render, write_beside
 from emoset_cli.report.plots_training import read_history, training_plot
+from emoset_cli.report.segments import segments_table
 from emoset_cli.report.settings import is_network
 from emoset_cli.report.tables import (
     Column,
@@ -30,7 +32,7 @@ _SHOWN_PROBLEMS = 200
 # Settings with a place of their own on the page; the rest is listed as it is.
 _KNOWN = {"emoset", "model", "feature", "corpora", "labels", "partition", "chosen", "data", "packages", "counts",
           "options", "seed", "label_space", "recipe", "entries", "feature_settings", "setting", "mode", "initial",
-          "preset", "budget", "precision", "device", "parameters", "heads"}  # fmt: skip
+          "preset", "budget", "precision", "device", "parameters", "heads", "attributes"}  # fmt: skip
 
 
 def write_report(
@@ -43,6 +45,8 @@ def write_report(
     command: str = "",
     epochs: Sequence[dict[str, Any]] = (),
     languages: Sequence[dict[str, Any]] = (),
+    segments: Sequence[dict[str, Any]] = (),
+    attributes: Sequence[dict[str, Any]] = (),
 ) -> Path:
     """Write ``report.html`` and, beside it, tables (Markdown, LaTeX, CSV), ``metrics.json`` and figures (SVG).
 
@@ -59,6 +63,8 @@ def write_report(
         command: the command that made this report; without it, one that makes the same
         epochs: from `epochs.epoch_scores`, of the same runs
         languages: from `languages.language_scores`, of the same runs
+        segments: from `segments.segment_scores`, of the same runs
+        attributes: from `attributes.attribute_scores`, of the same runs
 
     Returns:
         path of the page
@@ -67,16 +73,18 @@ def write_report(
     comparisons, corpora_rows = list(comparisons or []), list(corpora_rows or [])
     deep = [table for table in (epochs_table(epochs) if epochs else None, parameters_table(runs)) if table]
     across = [languages_table(languages)] if languages else []
-    tables = [results_table(scores), *across, *deep]
+    inner = [*([segments_table(segments)] if segments else []), *([attributes_table(attributes)] if attributes else [])]
+    tables = [results_table(scores), *across, *inner, *deep]
     tables += [corpora_table(corpora_rows)] if corpora_rows else []
     tables += [comparison_table(one) for one in comparisons]
     tables += [recall_table(*place) for place in _places(scores)]
     figures = _figures(scores, corpora_rows) | _curves(runs, scores)
     write_beside(folder, tables, figures)
     facts = {"scores": list(scores), "comparisons": comparisons} | ({"epochs": list(epochs)} if epochs else {})
-    facts |= {"languages": list(languages)} if languages else {}
+    further = {"languages": languages, "segments": segments, "attributes": attributes}
+    facts |= {name: list(rows) for name, rows in further.items() if rows}
     files.write_json(folder / "metrics.json", facts)
-    page = _page(runs, scores, corpora_rows, comparisons, list(problems or []), figures, command, across, deep)
+    page = _page(runs, scores, corpora_rows, comparisons, list(problems or []), figures, command, across, inner, deep)
     files.write_text(folder / "report.html", page)
     return folder / "report.html"
 
@@ -128,6 +136,7 @@ def _page(
     figures: dict[str, str],
     command: str,
     across: list[Table],
+    inner: list[Table],
     deep: list[Table],
 ) -> str:
     from markupsafe import Markup
@@ -148,6 +157,7 @@ def _page(
         ],
         comparisons=[comparison_table(one) for one in comparisons],
         across=across,
+        inner=inner,
         deep=deep,
         problems=problem_tables(problems),
         problem_count=len(problems),
@@ -211,6 +221,7 @@ def _settings(config: dict[str, Any]) -> list[tuple[str, str]]:
         ("model", config.get("model")),
         ("mode", config.get("mode")),
         ("initial model", f"{initial['run']} ({initial.get('setting')})" if initial else None),
+        ("attributes", _attributes(config.get("attributes") or {})),
         ("parameters", f"{counts['total']:,}, {counts['trained']:,} of them trained" if counts else None),
         ("feature", config.get("feature")),
         ("extracted with", (config.get("feature_settings") or {}).get("package")),
@@ -226,6 +237,12 @@ def _settings(config: dict[str, Any]) -> list[tuple[str, str]]:
         *((key, value) for key, value in config.items() if key not in _KNOWN),
     ]
     return [(str(name).replace("_", " "), _words(value)) for name, value in settings if value not in (None, "", {}, [])]
+
+
+def _attributes(told: dict[str, Any]) -> str:
+    """Such as ``adversarial: corpus (2 classes), speaker (34 classes)``: too many speakers to name them all."""
+    heads = ", ".join(f"{name} ({len(own)} classes)" for name, own in _pairs(told.get("classes")))
+    return f"{told['approach']}: {heads}" if told else ""
 
 
 def _words(value: Any) -> str:

@@ -6,13 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from emoset_cli import stats
 from emoset_cli.errors import EmosetError, unknown
 from emoset_cli.report.scores import PARTITIONS, score_run
+from emoset_cli.report.seeds import marks_of, over_seeds
 from emoset_cli.report.settings import Setting, group
 from emoset_cli.runs import FINAL, Run
-
-ALPHA = 0.05
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,8 @@ def transfer(runs: Sequence[Run], reference: str = "scratch") -> dict[str, Any]:
     entries, left_out = _comparable(settings, names)
     names = [name for name in names if entries[name]]
     corpora = sorted({corpus for one in entries.values() for corpus in one})
-    marks = {name: _marks(entries[names[0]], entries[name]) for name in names[1:]}
+    base = _hits(entries[names[0]])
+    marks = {name: marks_of(base, _hits(entries[name])) for name in names[1:]}
     table = {
         corpus: _corpus(corpus, {name: entries[name].get(corpus, {}) for name in names}, marks) for corpus in corpora
     }
@@ -150,35 +149,8 @@ def _differs(first: _Entry, other: _Entry) -> str:
     return ""
 
 
-def _marks(reference: dict[str, dict[int, _Entry]], other: dict[str, dict[int, _Entry]]) -> dict[str, dict[str, Any]]:
-    """Corpus -> McNemar's test of each seed that both have; Holm's correction is over the corpora of a seed."""
-    tests: dict[int, dict[str, Any]] = {}
-    for corpus, seeds in other.items():
-        for seed in sorted(set(seeds) & set(reference.get(corpus, {}))):
-            a, b = reference[corpus][seed].hits(), seeds[seed].hits()
-            if len(a):
-                test = stats.mcnemar(a, b)
-                tests.setdefault(seed, {})[corpus] = {
-                    "seed": seed, "only_reference": test.only_a, "only_setting": test.only_b, "p": test.p,
-                }  # fmt: skip
-    pairs: dict[str, list[dict[str, Any]]] = {}
-    for of_seed in tests.values():
-        for (corpus, test), p in zip(of_seed.items(), stats.holm([one["p"] for one in of_seed.values()]), strict=True):
-            gain = test["only_setting"] - test["only_reference"]
-            signs = {"mark": stats.mark(gain, p, ALPHA), "mark_uncorrected": stats.mark(gain, test["p"], ALPHA)}
-            pairs.setdefault(corpus, []).append({**test, "p_holm": p, **signs})
-    return {corpus: _verdict(of_corpus) for corpus, of_corpus in pairs.items()}
-
-
-def _verdict(pairs: list[dict[str, Any]]) -> dict[str, Any]:
-    """One mark for several seeds: set only if more than half of them are significant in one direction."""
-    found: dict[str, Any] = {"pairs": len(pairs)}
-    for name in ("mark", "mark_uncorrected"):
-        plus, minus = (sum(pair[name] == sign for pair in pairs) for sign in ("+", "−"))
-        found[name] = "+" if 2 * plus > len(pairs) else "−" if 2 * minus > len(pairs) else ""
-        if name == "mark":
-            found |= {"plus": plus, "minus": minus}
-    return found | {"tests": pairs}
+def _hits(entries: dict[str, dict[int, _Entry]]) -> dict[str, dict[int, np.ndarray]]:
+    return {corpus: {seed: entry.hits() for seed, entry in seeds.items()} for corpus, seeds in entries.items()}
 
 
 def _corpus(corpus: str, entries: dict[str, dict[int, _Entry]], marks: dict[str, Any]) -> dict[str, Any]:
@@ -200,21 +172,10 @@ def _corpus(corpus: str, entries: dict[str, dict[int, _Entry]], marks: dict[str,
     return {"n": part["n"], "n_speakers": part["n_speakers"], "chance": part["chance"], "settings": cells}
 
 
-def _over_seeds(seeds: dict[int, _Entry], partition: str) -> dict[str, Any] | None:
-    """Mean UAR over the seeds with their standard deviation (n - 1); of a single seed its interval instead."""
-    uars = {str(seed): entry.scores[partition]["uar"] for seed, entry in seeds.items() if partition in entry.scores}
-    if not uars:
-        return None
-    values = [uar["value"] for uar in uars.values()]
-    single = next(iter(uars.values())) if len(uars) == 1 else {"low": None, "high": None}
-    return {
-        "mean": float(np.mean(values)),
-        "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
-        "n": len(values),
-        "low": single["low"],
-        "high": single["high"],
-        "values": dict(zip(uars, values, strict=True)),
-    }
+def _over_seeds(entries: dict[int, _Entry], partition: str) -> dict[str, Any] | None:
+    """The UARs of a partition over the seeds."""
+    return over_seeds({seed: one.scores[partition]["uar"] for seed, one in entries.items()
+                             if partition in one.scores})  # fmt: skip
 
 
 def _described(

@@ -1,0 +1,58 @@
+"""What a table of a paper is: how runs become its numbers, and these its tables; and which runs do not fit."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from emoset_cli.report.tables import Table
+from emoset_cli.runs import Run
+
+
+@dataclass(frozen=True)
+class Paper:
+    """The tables of a paper.
+
+    ``find`` makes of runs what JSON can hold, with ``left_out``: run and reason of each that does not fit. ``tables``
+    prints that, the paper's own numbers last; ``sentences`` say what stands out; ``terms`` define the words.
+    """
+
+    title: str
+    source: str
+    find: Callable[[Sequence[Run]], dict[str, Any]]
+    tables: Callable[[dict[str, Any]], list[Table]]
+    sentences: Callable[[dict[str, Any]], list[str]]
+    terms: Mapping[str, str]
+
+
+def fitting(runs: Sequence[Run], why_not: Callable[[Run], str]) -> tuple[list[Run], list[dict[str, str]]]:
+    """The runs for which ``why_not`` is empty, each once, and the others with its answer."""
+    once = list({(run.folder.resolve(), run.final): run for run in runs}.values())
+    reasons = [why_not(run) for run in once]
+    told = zip(once, reasons, strict=True)
+    left_out = [{"run": run.name, "why": why} for run, why in told if why]
+    return [run for run, why in zip(once, reasons, strict=True) if not why], left_out
+
+
+def left_out(found: Mapping[str, Any]) -> list[str]:
+    """A sentence for each reason."""
+    reasons: dict[str, dict[str, None]] = {}
+    for one in found["left_out"]:
+        reasons.setdefault(one["why"], {})[one["run"]] = None
+    return [f"Left out, because {why}: {', '.join(names)}." for why, names in reasons.items()]
+
+
+def spread(values: Sequence[float]) -> dict[str, Any] | None:
+    """Mean and standard deviation (n - 1) with the values; None without any."""
+    if not values:
+        return None
+    sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return {"mean": float(np.mean(values)), "sd": sd, "n": len(values), "values": list(map(float, values))}
+
+
+def attributes_of(run: Run) -> tuple[str, list[str]]:
+    """Approach and attributes of a run; ("", []) where it has none."""
+    told = run.config.get("attributes") or {}
+    names = [str(name) for name in told.get("classes") or {}]
+    return (str(told["approach"]), names) if names else ("", [])
