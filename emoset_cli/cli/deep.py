@@ -228,4 +228,22 @@ def _answer_runs(runs: list[Any], as_json: bool) -> None:
         Column("devel UAR, best epoch", "percent", "devel_uar"), Column("final", "percent", "final_devel_uar"),
     ]  # fmt: skip
     note = "Devel only, on which the epoch was chosen. Test: emoset evaluate RUN"
-    answer(rows, [Table("Trained", heads, [[row[head.key] for head in heads] for row in rows], note)], as_json)
+    found = [Table("Trained", heads, [[row[head.key] for head in heads] for row in rows], note)]
+    answer(rows, [*found, _weights(rows)], as_json)
+
+
+def _weights(rows: list[dict[str, Any]]) -> Any:
+    """How many weights the networks have, by what they are for; classifiers and adapters are those of all corpora."""
+    from emoset_cli.report.tables import Column, Table
+
+    heads = [Column("run", "text", "run"), Column("shared", "count", "shared")]
+    heads += [Column("adapters", "count", "adapter"), Column("classifiers", "count", "head")]
+    attributes = list(dict.fromkeys(name for row in rows for name in row["parameters"].get("attribute", {})))
+    heads += [Column(f"of {name}", "count", name) for name in attributes]
+    cells = []
+    for row in rows:
+        counted = row["parameters"]
+        of_heads = [sum(counted[role].values()) for role in ("adapter", "head")]
+        own = [counted.get("attribute", {}).get(name) for name in attributes]
+        cells.append([row["run"], counted["shared"], *of_heads, *own])
+    return Table("Weights", heads, cells)

@@ -10,6 +10,7 @@ from emoset_cli.models.layers.dropout import Dropout
 from emoset_cli.models.layers.frames import Frames
 from emoset_cli.models.layers.logmel import SAMPLE_RATE
 from emoset_cli.models.layers.perceptron import Perceptron
+from emoset_cli.models.layers.start import he_normal
 from emoset_cli.models.network import Network
 
 # Source of all of these: Zhu & Sato 2020, Table 1 and section 3.1.
@@ -82,6 +83,7 @@ class Acrnn(nn.Module):
         self.attention = HeadsAttention(2 * UNITS, HEADS)
         self.out = nn.Linear(HEADS * 2 * UNITS, WIDTH)
         self.dropout = Dropout(dropout)
+        he_normal(*self.convolutions, self.dense, self.out)
 
     def forward(self, x: torch.Tensor, frames: Frames, corpus: str) -> torch.Tensor:
         """Embed a batch of segments."""

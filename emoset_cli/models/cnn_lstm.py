@@ -8,6 +8,7 @@ from torch import nn
 from emoset_cli.models.layers.dropout import Dropout
 from emoset_cli.models.layers.frames import Frames
 from emoset_cli.models.layers.perceptron import Perceptron
+from emoset_cli.models.layers.start import he_normal
 from emoset_cli.models.network import Network
 
 MELS = 40  # Source: Parry et al. 2022, section 4
@@ -65,6 +66,7 @@ class CnnLstm(nn.Module):
         self.recurrent = nn.LSTM(FILTERS[-1], UNITS, batch_first=True)
         self.dropout = Dropout(dropout)
         self.dense = nn.Linear(UNITS, WIDTH)
+        he_normal(*self.convolutions, self.dense)
 
     def forward(self, x: torch.Tensor, frames: Frames, corpus: str) -> torch.Tensor:
         """Embed a batch, ``(batch, 128)``, float32."""

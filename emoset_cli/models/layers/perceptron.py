@@ -6,6 +6,8 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+from emoset_cli.models.layers.start import he_normal
+
 
 class Perceptron(nn.Module):
     """Dense layers with ReLU between them: logits, reckoned in float32 whatever the precision of the rest.
@@ -27,6 +29,7 @@ class Perceptron(nn.Module):
         widths = [inputs, *hidden]
         self.hidden = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(widths))
         self.out = nn.Linear(widths[-1], outputs)
+        he_normal(*self.hidden)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits of a batch."""
