@@ -9,6 +9,7 @@ import typer
 
 from emoset_cli.cli import common
 from emoset_cli.cli.learn import Aggregate, Pool, Split, Subset
+from emoset_cli.cli.unseen import Unseen
 from emoset_cli.models import MODELS
 from emoset_cli.train.deep.settings import EVAL_WINDOWS, MODES, PRECISIONS, PRESETS, SAMPLING
 
@@ -205,6 +206,7 @@ _COMMON: dict[str, tuple[Any, Any]] = {
     "subset": (Subset, ""),
     "aggregate": (Aggregate, False),
     "pool": (Pool, False),
+    "unseen": (Unseen, None),
     "seed": (common.Seed, 0),
     "workspace": (common.Workspace, common.DEFAULT_WORKSPACE),
     "registry": (common.Registry, None),

@@ -46,7 +46,7 @@ def evaluate(
     _refuse_without_cross(on, space, device)
     from emoset_cli import runs
     from emoset_cli.report.epochs import epoch_scores, epochs_table
-    from emoset_cli.report.languages import language_scores, languages_table
+    from emoset_cli.report.languages import across_tables, domain_scores, language_scores
     from emoset_cli.report.scores import score_runs
     from emoset_cli.report.tables import results_table
 
@@ -58,13 +58,13 @@ def evaluate(
     if not found:
         finish(False)
     scores = score_runs(found)
-    epochs = epoch_scores(found, scores)
-    languages = language_scores(found)
-    page = _report(workspace, out, found, scores, [], epochs, languages)
+    epochs, languages, domains = epoch_scores(found, scores), language_scores(found), domain_scores(found)
+    further = {"epochs": epochs, "languages": languages, "domains": domains}
+    page = _report(workspace, out, found, scores, [], further)
     say(f"report: {page}", quiet)
-    tables = [results_table(scores), *([languages_table(languages)] if languages else [])]
+    tables = [results_table(scores), *across_tables(languages, domains).values()]
     tables += [epochs_table(epochs)] if epochs else []
-    answer({"report": str(page), "scores": scores, "epochs": epochs, "languages": languages}, tables, as_json)
+    answer({"report": str(page), "scores": scores, **further}, tables, as_json)
     finish(well)
 
 
@@ -90,7 +90,7 @@ def compare(
     from emoset_cli import runs
     from emoset_cli.report.comparison import compare_many
     from emoset_cli.report.epochs import epoch_scores
-    from emoset_cli.report.languages import language_scores
+    from emoset_cli.report.languages import across_tables, domain_scores, language_scores
     from emoset_cli.report.scores import score_runs
     from emoset_cli.report.tables import comparison_table
 
@@ -99,14 +99,16 @@ def compare(
         raise EmosetError("there are no two different runs to compare", "name a reference and at least one other run")
     comparisons = compare_many(found)
     scores = score_runs(found)
-    page = _report(workspace, out, found, scores, comparisons, epoch_scores(found, scores), language_scores(found))
+    across = {"languages": language_scores(found), "domains": domain_scores(found)}
+    page = _report(workspace, out, found, scores, comparisons, {"epochs": epoch_scores(found, scores), **across})
     say(f"report: {page}", quiet)
-    answer({"report": str(page), "comparisons": comparisons}, map(comparison_table, comparisons), as_json)
+    tables = [*map(comparison_table, comparisons), *across_tables(**across).values()]
+    answer({"report": str(page), "comparisons": comparisons, **across}, tables, as_json)
 
 
 def _report(
-    workspace: Path, out: Path | None, found: list[Any], scores: Any, comparisons: list[Any], epochs: list[Any],
-    languages: list[Any],
+    workspace: Path, out: Path | None, found: list[Any], scores: Any, comparisons: list[Any],
+    further: dict[str, Any],
 ) -> Path:  # fmt: skip
     """Write the report of these runs, with their corpora and problems where the workspace holds them as trained on."""
     import csv
@@ -132,4 +134,4 @@ def _report(
     kind = "compare" if comparisons else "evaluate"
     name = found[0].name if len(found) == 1 else f"{len(found)}-runs_{digest([run.name for run in found], length=8)}"
     folder = out or workspace / "reports" / f"{kind}_{name.replace(':', '-')}"  # RUN:final is no name for a folder
-    return write_report(folder, found, scores, rows, comparisons, problems, epochs=epochs, languages=languages)
+    return write_report(folder, found, scores, rows, comparisons, problems, **further)

@@ -10,7 +10,7 @@ from typing import Any
 from emoset_cli import files
 from emoset_cli.report import plots
 from emoset_cli.report.epochs import epochs_table, parameters_table
-from emoset_cli.report.languages import languages_table
+from emoset_cli.report.languages import across_tables
 from emoset_cli.report.page import render, write_beside
 from emoset_cli.report.plots_training import read_history, training_plot
 from emoset_cli.report.settings import is_network
@@ -43,6 +43,7 @@ def write_report(
     command: str = "",
     epochs: Sequence[dict[str, Any]] = (),
     languages: Sequence[dict[str, Any]] = (),
+    domains: Sequence[dict[str, Any]] = (),
 ) -> Path:
     """Write ``report.html`` and, beside it, tables (Markdown, LaTeX, CSV), ``metrics.json`` and figures (SVG).
 
@@ -59,6 +60,7 @@ def write_report(
         command: the command that made this report; without it, one that makes the same
         epochs: from `epochs.epoch_scores`, of the same runs
         languages: from `languages.language_scores`, of the same runs
+        domains: from `languages.domain_scores`, of the same runs
 
     Returns:
         path of the page
@@ -66,15 +68,15 @@ def write_report(
     assert [run.name for run in runs] == [score["run"] for score in scores]
     comparisons, corpora_rows = list(comparisons or []), list(corpora_rows or [])
     deep = [table for table in (epochs_table(epochs) if epochs else None, parameters_table(runs)) if table]
-    across = [languages_table(languages)] if languages else []
-    tables = [results_table(scores), *across, *deep]
+    across = across_tables(languages, domains)
+    tables = [results_table(scores), *across.values(), *deep]
     tables += [corpora_table(corpora_rows)] if corpora_rows else []
     tables += [comparison_table(one) for one in comparisons]
     tables += [recall_table(*place) for place in _places(scores)]
     figures = _figures(scores, corpora_rows) | _curves(runs, scores)
     write_beside(folder, tables, figures)
     facts = {"scores": list(scores), "comparisons": comparisons} | ({"epochs": list(epochs)} if epochs else {})
-    facts |= {"languages": list(languages)} if languages else {}
+    facts |= {name: list(rows) for name, rows in (("languages", languages), ("domains", domains)) if rows}
     files.write_json(folder / "metrics.json", facts)
     page = _page(runs, scores, corpora_rows, comparisons, list(problems or []), figures, command, across, deep)
     files.write_text(folder / "report.html", page)
@@ -127,7 +129,7 @@ def _page(
     problems: list[dict[str, Any]],
     figures: dict[str, str],
     command: str,
-    across: list[Table],
+    across: dict[str, Table],
     deep: list[Table],
 ) -> str:
     from markupsafe import Markup
