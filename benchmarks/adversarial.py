@@ -24,8 +24,8 @@ RECONCILED = {
     "+ adversarial": f"{ACRNN} {TWO} --corpus-discriminator adversarial",
 }
 WILD = (
-    "train cnn-lstm -t emodb,emovo,ravdess --unseen urdu --pool --labels three-class-parry --partition speakers:80/10/10 "
-    "-bs 16 -e 10 --seed 0"
+    "train cnn-lstm -t emodb,emovo,ravdess --unseen urdu --pool --labels three-class-parry "
+    "--partition speakers:80/10/10 -bs 16 -e 10 --seed 0"
 )
 APPROACHES = {
     "single": WILD,

@@ -49,8 +49,8 @@ def main() -> None:
     heads = ["training", "rows/s", "1,000 rows", "outside", "TFLOP/s", "matrix product [TFLOP/s]", "of peak"]
     frames = told["frames"]
     words = (
-        f"rows of acrnn are segments of 3 s, of cnn-lstm utterances of {told['seconds']:.1f} s on average; log-mel frames "
-        f"of 64 segments: {1000 * frames['made']:.0f} ms made on the fly, {1000 * frames['kept']:.0f} ms read when kept, "
+        f"rows of acrnn are segments of 3 s, of cnn-lstm utterances of {told['seconds']:.1f} s on average; log-mel "
+        f"frames of 64 segments: {1000 * frames['made']:.0f} ms on the fly, {1000 * frames['kept']:.0f} ms when kept, "
         f"{100 * (frames['made'] - frames['kept']) / frames['step']:.1f} % of a step of acrnn in bfloat16"
     )
     conclude("segments", "Training acrnn and cnn-lstm on EmoDB and RAVDESS", heads, rows, claims, told=words, raw=told)
@@ -159,7 +159,7 @@ def _frames(workspace: Path, training: Any) -> dict[str, float]:
     import numpy as np
     import torch
 
-    [plans] = [plans for plans in list(training.data.steps(training.rng))[:1]]
+    plans = next(training.data.steps(training.rng))
     batches = [training.data.waves.read(plan) for plan in plans]
     training.network.eval()
     made, kept = [], []
@@ -191,7 +191,9 @@ def speed(workspace: Path, rounds: int) -> None:
     torch.set_num_threads(parallel.cores())
     keep_memory()
     trainings = {kind: _training(workspace, kind) for kind in KINDS}
-    found: dict[str, Any] = {kind: {"rates": [], "outside": [], "gflop": _gflop(one)} for kind, one in trainings.items()}
+    found: dict[str, Any] = {
+        kind: {"rates": [], "outside": [], "gflop": _gflop(one)} for kind, one in trainings.items()
+    }
     for _ in range(rounds):
         for kind, training in trainings.items():
             wall, inside, rows = _timed(training)

@@ -36,6 +36,8 @@ def balance(
 ) -> tuple[Partition, list[Cut]]:
     """The partition without the utterances that are not drawn, and the counts before and after.
 
+    Corpora that are ``unseen`` are tested whole: nothing of them is cut.
+
     Args:
         partition: who is where
         utterances: table whose rows are those of the partition, in the same order
@@ -50,11 +52,12 @@ def balance(
         "rank": ranks(utterances["utterance"], seed),
     })  # fmt: skip
     table = partition.table.copy()
+    whole = rows["corpus"].isin(partition.unseen).to_numpy()
     cuts: list[Cut] = []
     for fold in partition.folds:
         where = partition.table[fold].to_numpy().astype(object)
-        kept, found = _draw(rows.assign(part=where), fold)
-        table[fold] = np.where(kept, where, "")
+        kept, found = _draw(rows.assign(part=np.where(whole, "", where)), fold)
+        table[fold] = np.where(kept | whole, where, "")
         cuts += found
     return replace(partition, table=table.astype("str")), cuts
 

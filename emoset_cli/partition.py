@@ -9,7 +9,8 @@ from emoset_cli.errors import EmosetError
 from emoset_cli.files import digest, write_text
 
 PARTITIONS = ("train", "devel", "test")
-WITHIN = "within"  # a second test of a fold that leaves a language out: the test speakers of the training languages
+# A second test of a fold that leaves a language out, or tests whole other corpora: test speakers of what is trained on.
+WITHIN = "within"
 
 
 @dataclass(frozen=True)
@@ -17,9 +18,10 @@ class Partition:
     """Who is in which partition of which fold.
 
     ``table`` is a DataFrame indexed by utterance with one column of "train", "devel", "test" or "" (not used) for
-    each fold; one that leaves a language out holds "within" too. What a reader of the results must know: ``notes`` say
-    how it was made where that is not plain, ``gaps`` which labels a partition lacks, ``leaks`` what lies in two of its
-    partitions (see `emoset_cli.leaks`).
+    each fold; one that leaves a language out holds "within" too, and so does one with corpora ``unseen``, whose
+    utterances are all tested in each fold. What a reader of the results must know: ``notes`` say how it was made where
+    that is not plain, ``gaps`` which labels a partition lacks, ``leaks`` what lies in two of its partitions (see
+    `emoset_cli.leaks`).
     """
 
     name: str
@@ -30,6 +32,13 @@ class Partition:
     notes: list[str] = field(default_factory=list)
     gaps: list[str] = field(default_factory=list)
     leaks: list[str] = field(default_factory=list)
+    unseen: tuple[str, ...] = ()
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the settings of a run say of it; ``unseen`` only where there is any."""
+        told = {"name": self.name, "seed": self.seed, "hash": self.hash, "source": self.source}
+        return told | ({"unseen": list(self.unseen)} if self.unseen else {})
 
     @property
     def folds(self) -> list[str]:
@@ -47,7 +56,7 @@ class Partition:
         return (self.table[fold] == partition).to_numpy()
 
     def taught_or_tested(self, fold: str) -> Any:
-        """Array over the rows of ``table``: the fold's column, in which the test within languages is "test" too."""
+        """Array over the rows of ``table``: the fold's column, in which "within" is "test" too."""
         return self.table[fold].replace(WITHIN, "test").to_numpy()
 
 
@@ -58,7 +67,7 @@ def checked(partition: Partition, utterances: Any) -> Partition:
         EmosetError: naming the fold, the partitions and the speakers
     """
     if not partition.speakers_cross:
-        refuse_nobody(utterances)
+        refuse_nobody(utterances[~utterances["corpus"].isin(partition.unseen)])
     speakers = (utterances["corpus"] + "/" + utterances["speaker"]).to_numpy()
     known = (utterances["speaker"] != "").to_numpy()
     labels = utterances["label"].to_numpy()
@@ -166,6 +175,25 @@ def shared_folds(folds: Mapping[str, list[str]], what: str, mend: str) -> list[s
             )
             raise EmosetError(f"{what}: {first} has the folds {a}, {other} has {b}", mend)
     return folds[first]
+
+
+def with_unseen(partition: Partition, utterances: Any) -> Partition:
+    """The partition with whole further corpora as its test, in each fold; its own test is then called "within".
+
+    Source:
+        Parry et al., "Speech Emotion Recognition in the Wild using Multi-task and Adversarial Learning": trained on
+        some corpora together, tested out of domain on whole others.
+
+    Args:
+        partition: of the corpora that are trained on
+        utterances: of the further ones
+    """
+    import pandas as pd
+
+    index = pd.Index(utterances["utterance"], name="utterance")
+    whole = pd.DataFrame("test", index=index, columns=partition.folds, dtype="str")
+    table = pd.concat([partition.table.replace("test", WITHIN), whole])
+    return replace(partition, table=table, unseen=tuple(dict.fromkeys(utterances["corpus"])))
 
 
 def write_partition(path: Path, partition: Partition, utterances: Any) -> None:

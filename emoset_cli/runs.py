@@ -3,10 +3,10 @@
 ``runs/emodb_svm-egemaps-v02_3f2a91c0/`` holds ``config.yaml``, the model, ``partition.csv``, ``predictions.csv``
 and ``done.json``. The last is written last: a folder without it is unfinished and is never read as a result. A network
 adds ``predictions-final.csv``: ``predictions.csv`` is of its best devel epoch, that one of its final epoch, and where a
-run is asked for, ``NAME:final`` means the latter. A run that leaves a language out adds ``predictions-within.csv``, of
-test speakers of the training languages (a network, ``predictions-within-final.csv`` too). A network that hears segments
-adds ``predictions-segments.csv``, one whose heads name attributes (corpus, gender, ...) ``attributes.csv``; both have a
-``-final`` too.
+run is asked for, ``NAME:final`` means the latter. A run that leaves a language out or tests unseen corpora adds
+``predictions-within.csv``, of test speakers of what was trained on (a network, ``predictions-within-final.csv`` too). A
+network that hears segments adds ``predictions-segments.csv``, one whose heads name attributes (corpus, gender, ...)
+``attributes.csv``; both have a ``-final`` too.
 """
 
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ FINAL = ":final"  # behind a run's name: its final epoch
 # What further tables `finish` takes: kind -> what it is of.
 FURTHER = {
     "final": "the final epoch, where predictions.csv is of the best devel epoch",
-    "within": "test speakers of the training languages, where predictions.csv is of the language left out",
+    "within": "test speakers of what was trained on, where predictions.csv is of a language left out or unseen corpora",
     "within-final": "the same, of the final epoch",
     "segments": "segments, whose mean is an utterance of predictions.csv",
     "segments-final": "the same, of the final epoch",
@@ -66,6 +66,11 @@ class Run:
         """Whether the final epoch's predictions were kept beside those of the best (a baseline has no epochs)."""
         return _file("final") in read_json(self.folder / "done.json")
 
+    @property
+    def unseen(self) -> list[str]:
+        """The corpora that are only tested, as a whole; the others of the run are then tested in `within`."""
+        return [str(key) for key in self.config.get("partition", {}).get("unseen", [])]
+
     def final_epoch(self) -> "Run":
         """The same run with the predictions of its final epoch.
 
@@ -85,7 +90,7 @@ class Run:
         return _read_table(self.folder, _file("final" if self.final else ""))
 
     def within(self) -> Any | None:
-        """The predictions within the training languages, as `predictions`; None where the run has none.
+        """The predictions within the training languages or corpora, as `predictions`; None where the run has none.
 
         Raises:
             EmosetError: if the file is not the one the training wrote

@@ -24,7 +24,7 @@ from emoset_cli.report.plots import confusion_plot
 from emoset_cli.train.deep import use
 from emoset_cli.train.deep.cross import crossing, predict_crossing
 from emoset_cli.train.deep.initial import known_to
-from emoset_cli.train.deep.members import heads_of, members
+from emoset_cli.train.deep.members import heads_of, members, taught_heads
 
 ARIA, BRIO, CORA = "demo-aria", "demo-brio", "demo-cora"
 ALL = f"{ARIA}+{CORA}_cnn"
@@ -147,9 +147,16 @@ def test_runs_without_corpora_of_their_own_are_refused(crossed):
     domains = replace(run, config=run.config | {"label_space": "arousal,valence"})
     with pytest.raises(EmosetError, match=r"the heads of .* are of label spaces"):
         heads_of(domains)
-    out = replace(run, config=run.config | {"partition": run.config["partition"] | {"name": "loco"}})
-    with pytest.raises(EmosetError, match="across corpora already: its partition loco"):
-        heads_of(out)
+    for name, unseen, told in (
+        ("loco", [], "its partition loco tests what was left out of the training"),
+        ("lolo:folds:3", [], "its partition lolo:folds:3 tests what was left out"),
+        ("standard", [CORA], f"it tests {CORA}, unseen in training"),
+    ):
+        partition = run.config["partition"] | {"name": name, "unseen": unseen}
+        out = replace(run, config=run.config | {"partition": partition})
+        assert heads_of(out) == heads_of(run)  # its utterances can be looked at, but not sent across
+        with pytest.raises(EmosetError, match=f"across corpora already: {told}"):
+            taught_heads(out)
 
 
 # ---------------------------------------------------------------- predictions across corpora

@@ -327,12 +327,15 @@ def test_nothing_is_repeated_where_nothing_is_smaller():
 
 
 def test_the_language_left_out_counts_as_a_corpus():
-    corpora, languages = np.array(["x", "x", "x", "y", "z", "y"]), np.array(["deu", "deu", "eng", "fra", "eng", "fra"])
-    where = np.array(["train", WITHIN, "train", "train", "train", "devel"])
+    corpora, languages = np.array([*"xxxyzyz"]), np.array(["deu", "deu", "eng", "fra", "eng", "fra", "eng"])
+    where = np.array(["train", WITHIN, "train", "train", "train", "devel", "train"])
     assert corpus_groups(corpora, languages, where).tolist() == corpora.tolist()  # no test row here
-    where = np.array(["train", WITHIN, "train", "train", "test", "devel"])
+    where[4] = "test"
     groups = corpus_groups(corpora, languages, where).tolist()
-    assert groups == ["x", "x", "language eng", "y", "language eng", "y"]
+    assert groups == ["x", "x", "language eng", "y", "language eng", "y", "language eng"]
+    where[6] = "test"  # all of z is unseen: that x has some of its language makes no group
+    assert corpus_groups(corpora, languages, where).tolist() == corpora.tolist()
+    where[6] = "train"
     where[1] = "devel"  # no fold that leaves a language out
     assert corpus_groups(corpora, languages, where).tolist() == corpora.tolist()
 

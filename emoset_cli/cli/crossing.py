@@ -21,7 +21,7 @@ def cross_evaluate(
     from emoset_cli.report.cross_page import write_cross_page
     from emoset_cli.report.cross_tables import ambiguity_tables, cross_tables
     from emoset_cli.report.settings import is_network
-    from emoset_cli.train.deep.members import heads_of
+    from emoset_cli.train.deep.members import taught_heads
 
     known = label_spaces.spaces(label_spaces.own_file(workspace))
     if space not in known:
@@ -29,7 +29,7 @@ def cross_evaluate(
     further = chosen_corpora(on, workspace) if on else []
     found, well = each(names or runs.list_runs(workspace), lambda name: runs.find_run(workspace, name))
     found = [run for run in {run.name: run for run in found}.values() if names or is_network(run)]
-    able, all_able = each(found, lambda run: (run, heads_of(run)))
+    able, all_able = each(found, lambda run: (run, taught_heads(run)))
     if not able and (found or not well):
         finish(False)
     methods, lonely = cross_pairs.without_pairs(cross_pairs.methods(able), further)

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from emoset_cli.cli.common import Attempt, answer, chosen_corpora, each, finish, list_of, load_registry, say
+from emoset_cli.cli.common import Attempt, answer, each, finish, list_of, load_registry, say
 from emoset_cli.cli.deep_options import FRONT, MACHINE, NETWORK, OPTIONS, SETTINGS, SPEECH, of_panel, signature
 from emoset_cli.cli.learn import app as app
 from emoset_cli.cli.learn import partition_of
+from emoset_cli.cli.unseen import trained_and_unseen
 from emoset_cli.errors import EmosetError
 from emoset_cli.models import MODELS
 from emoset_cli.train.deep.settings import settings_of
@@ -44,7 +45,7 @@ def trained(model: str, given: dict[str, Any], attempt: Attempt = each) -> tuple
     settings |= {"model": model, "seed": given["seed"], "front": of_panel(FRONT, given)}
     settings |= _attributes(of_panel(SPEECH, given))
     settings["network"] = _network(model, of_panel(NETWORK, given))
-    names = ("partition", "labels", "subset", "aggregate", "pool", "multi_task", "workspace", "registry")
+    names = ("partition", "labels", "subset", "aggregate", "pool", "unseen", "multi_task", "workspace", "registry")
     data = _Data(**{name: given[name] for name in names})
     machine = _Machine(**of_panel(MACHINE, given), **{name: given[name] for name in ("workers", "force", "quiet")})
     return _train(given["task"], mode, initial, tune, settings, data, machine, attempt)
@@ -59,6 +60,7 @@ class _Data:
     subset: str
     aggregate: bool
     pool: bool
+    unseen: list[str] | None
     multi_task: bool
     workspace: Path
     registry: Path | None
@@ -114,7 +116,8 @@ def _train(
         require()
     machine = replace(machine, quiet=machine.quiet or not is_main())
     known = load_registry(data.registry, data.workspace)
-    keys = chosen_corpora(tasks, data.workspace)
+    keys, unseen = trained_and_unseen(tasks, data.unseen, data.partition, data.labels, data.pool, data.workspace)
+    data = replace(data, unseen=unseen)
     together = data.multi_task or data.pool or goes_across(data.partition)
     _check_together(data, keys, tune, together)
     precision, why = choose_precision(machine.precision, machine.device)
@@ -134,7 +137,7 @@ def _train(
     runs = _run(planned, machine)
     if tune and runs:
         base = read_initial(data.workspace, runs[0].name)
-        alone = _Data(data.partition, "own", "", False, False, False, data.workspace, data.registry)
+        alone = _Data(data.partition, "own", "", False, False, None, False, data.workspace, data.registry)
         after = settings_of(model, settings | {"mode": tune, "precision": precision})
         tuned, tuned_well = attempt(keys, lambda key: _plan([key], alone, after, known, base, machine.quiet))
         runs += _run(tuned, machine)
@@ -174,7 +177,18 @@ def _plan(group: list[str], data: _Data, options: Any, known: Any, initial: Any,
     pool = own if data.pool or data.multi_task else None
     built = {
         space: build_task(
-            data.workspace, group, known, None, spec, seed, space, data.subset, pool, draw, data.multi_task
+            data.workspace,
+            group,
+            known,
+            None,
+            spec,
+            seed,
+            space,
+            data.subset,
+            pool,
+            draw,
+            data.multi_task,
+            data.unseen or (),
         )
         for space in data.labels.split(",")
     }
@@ -186,9 +200,9 @@ def _plan(group: list[str], data: _Data, options: Any, known: Any, initial: Any,
     across = goes_across(data.partition)
     heard = (
         tasks.domains(built) if len(built) > 1
-        else tasks.with_heads(built[data.labels], data.labels, data.pool or across)
+        else tasks.with_heads(built[data.labels], data.labels, data.pool or across or bool(data.unseen))
     )  # fmt: skip
-    entries = {key: entry_hash(known[key]) for key in group}
+    entries = {key: entry_hash(known[key]) for key in [*group, *(data.unseen or [])]}
     return plan_run(data.workspace, heard, options, entries, data.labels, data.subset, draw, initial)
 
 

@@ -9,6 +9,7 @@ import typer
 
 from emoset_cli.cli import common
 from emoset_cli.cli.learn import Aggregate, Pool, Split, Subset
+from emoset_cli.cli.unseen import Unseen
 from emoset_cli.models import MODELS
 from emoset_cli.models.approaches import APPROACHES, ATTRIBUTES, NORMALISE
 from emoset_cli.train.deep.settings import CHOOSE_BY, EVAL_WINDOWS, MODES, PRECISIONS, PRESETS, SAMPLING
@@ -255,6 +256,7 @@ _COMMON: dict[str, tuple[Any, Any]] = {
     "subset": (Subset, ""),
     "aggregate": (Aggregate, False),
     "pool": (Pool, False),
+    "unseen": (Unseen, None),
     "seed": (common.Seed, 0),
     "workspace": (common.Workspace, common.DEFAULT_WORKSPACE),
     "registry": (common.Registry, None),

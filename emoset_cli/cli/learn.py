@@ -1,7 +1,7 @@
 """``emoset train``: one command for each kind of model."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,13 +20,13 @@ from emoset_cli.cli.common import (
     Workers,
     Workspace,
     answer,
-    chosen_corpora,
     each,
     finish,
     load_registry,
     progress_bar,
     say,
 )
+from emoset_cli.cli.unseen import Unseen, trained_and_unseen
 from emoset_cli.errors import EmosetError
 from emoset_cli.train import BASELINES, NORMALISE
 
@@ -99,6 +99,7 @@ def _command(model: str) -> Callable[..., None]:
         subset: Subset = "",
         aggregate: Aggregate = False,
         pool: Pool = False,
+        unseen: Unseen = None,
         normalise: Norm = Normalise.train,
         class_weight: Weight = ClassWeight.none,
         wccn: Wccn = None,
@@ -128,7 +129,7 @@ def trained(model: str, given: dict[str, Any], attempt: Attempt = each) -> tuple
 
     weight = None if given["class_weight"] == ClassWeight.none else str(given["class_weight"])
     options = Options(model, str(given["normalise"]), weight, given["seed"], given["wccn"], given["repeat"])
-    names = ("feature", "partition", "labels", "subset", "aggregate", "pool", "workspace", "registry")
+    names = ("feature", "partition", "labels", "subset", "aggregate", "pool", "unseen", "workspace", "registry")
     data = _Data(**{name: given[name] for name in names})
     return _train(given["task"], data, options, given["workers"], given["force"], given["quiet"], attempt)
 
@@ -147,6 +148,7 @@ class _Data:
     subset: str
     aggregate: bool
     pool: bool
+    unseen: list[str] | None
     workspace: Path
     registry: Path | None
 
@@ -160,7 +162,8 @@ def _train(
 
     known = load_registry(data.registry, data.workspace)
     name = feature_store.find(data.workspace, data.feature)
-    keys = chosen_corpora(task, data.workspace)
+    keys, unseen = trained_and_unseen(task, data.unseen, data.partition, data.labels, data.pool, data.workspace)
+    data = replace(data, unseen=unseen)
     across = goes_across(data.partition)
     if across and data.pool:
         raise EmosetError(
@@ -192,7 +195,8 @@ def _plan(group: list[str], data: _Data, feature: str, options: Any, known: Any,
     spec, seed = own[group[0]]
     draw = options.seed if data.aggregate else None
     pool = own if data.pool else None
-    task = build_task(data.workspace, group, known, feature, spec, seed, data.labels, data.subset, pool, draw)
+    task = build_task(data.workspace, group, known, feature, spec, seed, data.labels, data.subset, pool, draw,
+                      unseen=data.unseen or ())  # fmt: skip
     for left, count in task.left_out.items():
         say(f"note: {left} has no entry in label space {data.labels}: {count} utterances left out", quiet)
     for leak in task.partition.leaks:
@@ -200,7 +204,7 @@ def _plan(group: list[str], data: _Data, feature: str, options: Any, known: Any,
     if data.aggregate:
         before, after = (sum(sum(getattr(cut, at).values()) for cut in task.cuts) for at in ("before", "after"))
         say(f"note: {', '.join(group)}: aggregated, {after} of {before} places in folds kept, in test too", quiet)
-    entries = {key: entry_hash(known[key]) for key in group}
+    entries = {key: entry_hash(known[key]) for key in task.corpora}
     return plan_run(
         data.workspace, task, options, settings(data.workspace, feature), entries, data.labels, data.subset, draw
     )

@@ -14,7 +14,8 @@ app = typer.Typer(
 )
 
 _COLORS = ("label", "corpus", "speaker", "gender", "prediction")
-_ON = {"train": ["train"], "devel": ["devel"], "test": ["test"], "all": ["train", "devel", "test"]}
+_ALL = ["train", "devel", "test", "within"]
+_ON = {name: [name] for name in _ALL} | {"all": _ALL}
 
 
 @app.callback()
@@ -26,7 +27,7 @@ def group() -> None:
 def embedding(
     name: Annotated[str, typer.Argument(metavar="RUN", help="of a network; RUN:final for its last epoch")],
     method: Annotated[str, typer.Option("--method", help="umap, tsne or pca")] = "umap",
-    on: Annotated[str, typer.Option("--on", help="utterances of test, devel, train or all")] = "test",
+    on: Annotated[str, typer.Option("--on", help="utterances of test, devel, train, within or all")] = "test",
     color: Annotated[
         list[str] | None,
         typer.Option(

@@ -47,7 +47,7 @@ def evaluate(
     from emoset_cli import runs
     from emoset_cli.report.attributes import attribute_scores, attributes_table
     from emoset_cli.report.epochs import epoch_scores, epochs_table
-    from emoset_cli.report.languages import language_scores, languages_table
+    from emoset_cli.report.languages import across_tables, domain_scores, language_scores
     from emoset_cli.report.scores import score_runs
     from emoset_cli.report.segments import segment_scores, segments_table
     from emoset_cli.report.tables import results_table
@@ -60,17 +60,16 @@ def evaluate(
     if not found:
         finish(False)
     scores = score_runs(found)
-    epochs = epoch_scores(found, scores)
-    languages = language_scores(found)
-    inner = {"segments": segment_scores(found, scores), "attributes": attribute_scores(found)}
-    page = _report(workspace, out, found, scores, [], epochs=epochs, languages=languages, **inner)
+    epochs, languages, domains = epoch_scores(found, scores), language_scores(found), domain_scores(found)
+    further = {"epochs": epochs, "languages": languages, "domains": domains}
+    further |= {"segments": segment_scores(found, scores), "attributes": attribute_scores(found)}
+    page = _report(workspace, out, found, scores, [], further)
     say(f"report: {page}", quiet)
-    tables = [results_table(scores), *([languages_table(languages)] if languages else [])]
-    tables += [segments_table(inner["segments"])] if inner["segments"] else []
-    tables += [attributes_table(inner["attributes"])] if inner["attributes"] else []
+    tables = [results_table(scores), *across_tables(languages, domains).values()]
+    tables += [segments_table(further["segments"])] if further["segments"] else []
+    tables += [attributes_table(further["attributes"])] if further["attributes"] else []
     tables += [epochs_table(epochs)] if epochs else []
-    facts = {"report": str(page), "scores": scores, "epochs": epochs, "languages": languages, **inner}
-    answer(facts, tables, as_json)
+    answer({"report": str(page), "scores": scores, **further}, tables, as_json)
     finish(well)
 
 
@@ -96,7 +95,7 @@ def compare(
     from emoset_cli import runs
     from emoset_cli.report.comparison import compare_many
     from emoset_cli.report.epochs import epoch_scores
-    from emoset_cli.report.languages import language_scores
+    from emoset_cli.report.languages import across_tables, domain_scores, language_scores
     from emoset_cli.report.scores import score_runs
     from emoset_cli.report.tables import comparison_table
 
@@ -105,15 +104,17 @@ def compare(
         raise EmosetError("there are no two different runs to compare", "name a reference and at least one other run")
     comparisons = compare_many(found)
     scores = score_runs(found)
-    further = {"epochs": epoch_scores(found, scores), "languages": language_scores(found)}
-    page = _report(workspace, out, found, scores, comparisons, **further)
+    across = {"languages": language_scores(found), "domains": domain_scores(found)}
+    page = _report(workspace, out, found, scores, comparisons, {"epochs": epoch_scores(found, scores), **across})
     say(f"report: {page}", quiet)
-    answer({"report": str(page), "comparisons": comparisons}, map(comparison_table, comparisons), as_json)
+    tables = [*map(comparison_table, comparisons), *across_tables(**across).values()]
+    answer({"report": str(page), "comparisons": comparisons, **across}, tables, as_json)
 
 
 def _report(
-    workspace: Path, out: Path | None, found: list[Any], scores: Any, comparisons: list[Any], **further: Any
-) -> Path:
+    workspace: Path, out: Path | None, found: list[Any], scores: Any, comparisons: list[Any],
+    further: dict[str, Any],
+) -> Path:  # fmt: skip
     """Write the report of these runs, with their corpora and problems where the workspace holds them as trained on.
 
     ``further`` are the tables of rows that `write_report` takes by name.

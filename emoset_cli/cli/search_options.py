@@ -12,7 +12,18 @@ from emoset_cli.models import MODELS
 from emoset_cli.search.space import Command, Knob, Value, told
 
 # What `emoset search` is told itself, or what is of no use in a search.
-_ELSEWHERE = {"task", "workspace", "registry", "workers", "force", "as_json", "quiet", "device", "tensorboard"}
+_ELSEWHERE = {
+    "task",
+    "unseen",
+    "workspace",
+    "registry",
+    "workers",
+    "force",
+    "as_json",
+    "quiet",
+    "device",
+    "tensorboard",
+}
 # These decide which utterances are scored, in which labels, or by what luck.
 _SCORED = {"partition", "labels", "subset", "aggregate", "pool", "seed"}
 

@@ -38,7 +38,8 @@ def compare_runs(a: Run, b: Run, partition: str = "test") -> dict[str, Any]:
     """
     if partition not in PARTITIONS:
         raise unknown("partition", partition, PARTITIONS)
-    shared = [corpus for corpus in map(str, a.config["corpora"]) if corpus in map(str, b.config["corpora"])]
+    of_a, of_b = (_held(run, partition) for run in (a, b))
+    shared = [corpus for corpus in of_a if corpus in of_b]
     if not shared:
         raise EmosetError(f"'{a.name}' and '{b.name}' share no corpus", "compare runs that hold the same corpus")
     joint = _joint(a, b, shared, partition)
@@ -53,9 +54,15 @@ def compare_runs(a: Run, b: Run, partition: str = "test") -> dict[str, Any]:
         pooled = _compare(joint)
         comparison["pooled"] = pooled | {"mark": stats.mark(pooled["difference"]["value"], pooled["mcnemar"]["p"])}
     comparison["left_out"] = {
-        run.name: [str(corpus) for corpus in run.config["corpora"] if str(corpus) not in shared] for run in (a, b)
+        run.name: [corpus for corpus in held if corpus not in shared] for run, held in ((a, of_a), (b, of_b))
     }
     return comparison
+
+
+def _held(run: Run, partition: str) -> list[str]:
+    """The corpora of a run that are in a partition: with unseen ones, these alone are tested, and the others devel."""
+    corpora = [str(corpus) for corpus in run.config["corpora"]]
+    return [corpus for corpus in corpora if not run.unseen or (corpus in run.unseen) == (partition == "test")]
 
 
 def _joint(a: Run, b: Run, shared: list[str], partition: str) -> Any:
@@ -104,7 +111,9 @@ def _rows(run: Run, shared: list[str], partition: str) -> Any:
     if len(twice):
         raise EmosetError(
             f"in run '{run.name}' {partition} utterances occur more than once: {_count('in all', twice)}",
-            "compare the test partition: devel utterances recur in the folds of a cross-validation",
+            "train it with a partition of one fold, such as --partition speakers: each fold tests all unseen corpora"
+            if run.unseen and partition == "test"
+            else "compare the test partition: devel utterances recur in the folds of a cross-validation",
         )
     return table
 

@@ -11,7 +11,7 @@ from emoset_cli import files
 from emoset_cli.report import plots
 from emoset_cli.report.attributes import attributes_table
 from emoset_cli.report.epochs import epochs_table, parameters_table
-from emoset_cli.report.languages import languages_table
+from emoset_cli.report.languages import across_tables
 from emoset_cli.report.page import render, write_beside
 from emoset_cli.report.plots_training import read_history, training_plot
 from emoset_cli.report.segments import segments_table
@@ -45,6 +45,7 @@ def write_report(
     command: str = "",
     epochs: Sequence[dict[str, Any]] = (),
     languages: Sequence[dict[str, Any]] = (),
+    domains: Sequence[dict[str, Any]] = (),
     segments: Sequence[dict[str, Any]] = (),
     attributes: Sequence[dict[str, Any]] = (),
 ) -> Path:
@@ -63,6 +64,7 @@ def write_report(
         command: the command that made this report; without it, one that makes the same
         epochs: from `epochs.epoch_scores`, of the same runs
         languages: from `languages.language_scores`, of the same runs
+        domains: from `languages.domain_scores`, of the same runs
         segments: from `segments.segment_scores`, of the same runs
         attributes: from `attributes.attribute_scores`, of the same runs
 
@@ -72,16 +74,16 @@ def write_report(
     assert [run.name for run in runs] == [score["run"] for score in scores]
     comparisons, corpora_rows = list(comparisons or []), list(corpora_rows or [])
     deep = [table for table in (epochs_table(epochs) if epochs else None, parameters_table(runs)) if table]
-    across = [languages_table(languages)] if languages else []
+    across = across_tables(languages, domains)
     inner = [*([segments_table(segments)] if segments else []), *([attributes_table(attributes)] if attributes else [])]
-    tables = [results_table(scores), *across, *inner, *deep]
+    tables = [results_table(scores), *across.values(), *inner, *deep]
     tables += [corpora_table(corpora_rows)] if corpora_rows else []
     tables += [comparison_table(one) for one in comparisons]
     tables += [recall_table(*place) for place in _places(scores)]
     figures = _figures(scores, corpora_rows) | _curves(runs, scores)
     write_beside(folder, tables, figures)
     facts = {"scores": list(scores), "comparisons": comparisons} | ({"epochs": list(epochs)} if epochs else {})
-    further = {"languages": languages, "segments": segments, "attributes": attributes}
+    further = {"languages": languages, "domains": domains, "segments": segments, "attributes": attributes}
     facts |= {name: list(rows) for name, rows in further.items() if rows}
     files.write_json(folder / "metrics.json", facts)
     page = _page(runs, scores, corpora_rows, comparisons, list(problems or []), figures, command, across, inner, deep)
@@ -135,7 +137,7 @@ def _page(
     problems: list[dict[str, Any]],
     figures: dict[str, str],
     command: str,
-    across: list[Table],
+    across: dict[str, Table],
     inner: list[Table],
     deep: list[Table],
 ) -> str:

@@ -67,9 +67,9 @@ def plan_run(
         EmosetError: if a fold has a single label to train on, speakers that are not known shall be normalised, or a
             corpus repeated that is alone
     """
-    if options.repeat and len(task.corpora) < 2:
+    if options.repeat and len(task.taught) < 2:
         raise EmosetError(
-            f"{task.corpora[0]} is trained alone: --repeat has nothing to fill up",
+            f"{task.taught[0]} is trained alone: --repeat has nothing to fill up",
             "leave it out, or train several corpora together by --pool or --partition lolo:NAME",
         )
     if options.normalise == "speaker" and (nobody := int((task.utterances["speaker"] == "").sum())):
@@ -81,7 +81,7 @@ def plan_run(
     for fold in split.folds:
         if len(taught := set(task.truth[split.members(fold, "train")])) < 2:
             raise EmosetError(
-                f"all training utterances of {'+'.join(task.corpora)}, fold {fold}, are labelled {taught.pop()}",
+                f"all training utterances of {'+'.join(task.taught)}, fold {fold}, are labelled {taught.pop()}",
                 "choose another partition",
             )
     settings = {
@@ -92,7 +92,7 @@ def plan_run(
         "label_space": space,
         "labels": task.labels,
         "subset": subset,
-        "partition": {"name": split.name, "seed": split.seed, "hash": split.hash, "source": split.source},
+        "partition": split.facts,
         "options": {"normalise": options.normalise, "class_weight": options.class_weight} | options.further,
         "seed": options.seed,
         "data": task.data,
@@ -107,8 +107,8 @@ def plan_run(
 
 def _words(task: Task, options: Options, feature: str, further: list[str]) -> str:
     """The readable part of a run's name: corpora, model and feature, then partition and whatever is not the default."""
-    corpora = "+".join(task.corpora) if len(task.corpora) < 5 else f"{len(task.corpora)}-corpora"
-    extras = [task.partition.name.removesuffix(".csv"), *further]
+    corpora, unseen = task.words
+    extras = [task.partition.name.removesuffix(".csv"), unseen, *further]
     extras += [options.normalise if options.normalise != "train" else "", options.class_weight or ""]
     extras += [f"wccn{options.wccn:g}" if options.wccn is not None else "", "repeat" if options.repeat else ""]
     extras += [f"seed{options.seed}" if options.seed else ""]

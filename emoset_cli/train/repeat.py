@@ -38,14 +38,15 @@ def corpus_groups(corpora: np.ndarray, languages: np.ndarray, where: np.ndarray)
     """The group of each utterance that `repeated` fills up: its corpus, or the language that a fold leaves out.
 
     Where a language is tested that is not trained on but for a few utterances, these are one group, whatever corpora
-    they are of.
+    they are of. Where the corpora that are tested are not trained on at all, their language says nothing.
 
     Args:
         corpora: of each utterance, ``(utterances,)``
         languages: of each utterance, ``(utterances,)``
         where: the fold's partition of each utterance, ``(utterances,)``
     """
-    if not (where == WITHIN).any():
+    tested = where == "test"
+    if not (where == WITHIN).any() or not np.isin(corpora[tested], corpora[where == "train"]).any():
         return corpora
-    added = np.isin(languages, languages[where == "test"])
+    added = np.isin(languages, languages[tested])
     return np.where(added, np.char.add("language ", languages), corpora)

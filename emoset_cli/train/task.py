@@ -1,5 +1,6 @@
 """The data of one run: utterances, labels in a label space, features and partition of one or several corpora."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from emoset_cli.corpora import Corpus, Rule, get_corpus
 from emoset_cli.errors import EmosetError, unknown
 from emoset_cli.feature_store import load
 from emoset_cli.leaks import with_leaks
-from emoset_cli.partition import Partition, checked, pooled
+from emoset_cli.partition import Partition, checked, pooled, with_unseen
 from emoset_cli.prepare import data_hash, read_utterances
 from emoset_cli.protocols import make_partition
 
@@ -39,6 +40,19 @@ class Task:
     cuts: list[Cut] = field(default_factory=list)
     label_map: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def taught(self) -> list[str]:
+        """The corpora that are trained on: all but those that are only tested."""
+        return [key for key in self.corpora if key not in self.partition.unseen]
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """Of a run's name: the corpora trained on, and behind the partition those only tested, or nothing."""
+        taught, unseen = (
+            "+".join(keys) if len(keys) < 5 else f"{len(keys)}-corpora" for keys in (self.taught, self.partition.unseen)
+        )
+        return taught, f"unseen-{unseen}" if unseen else ""
+
 
 def build_task(
     workspace: Path,
@@ -52,6 +66,7 @@ def build_task(
     pool: dict[str, tuple[str, int]] | None = None,
     aggregate: int | None = None,
     heads: bool = False,
+    unseen: Sequence[str] = (),
 ) -> Task:
     """Load what is needed to train on ``keys``; the partition is made on whole corpora, then cut to what is used.
 
@@ -67,25 +82,32 @@ def build_task(
         pool: specification and seed of each corpus's own partition; put together they replace ``partition``
         aggregate: seed with which labels are cut to the rarest one, see `emoset_cli.aggregate`; None keeps all
         heads: the model has a classifier for each corpus, so that corpora trained together keep their own labels
+        unseen: further corpora, tested as a whole (but for what the label space leaves out) and not trained on; they
+            come last in all parts of the task, and ``subset`` is not about them
 
     Raises:
         EmosetError: if something was not prepared or extracted, names nothing, or leaves fewer than two labels
     """
     import pandas as pd
 
+    trained_on, keys = keys, [*keys, *unseen]
     tables = {key: read_utterances(workspace, key, get_corpus(registry, key)) for key in keys}
     whole = pd.concat(tables.values(), ignore_index=True)
+    taught = whole[whole["corpus"].isin(trained_on)]
     own = {key: table["label"].tolist() for key, table in tables.items()}
     user_file = label_spaces.own_file(workspace)
     mapped = label_spaces.relabel(own, space, user_file)
-    kept = {key: _in_subset(tables[key], registry[key], subset) for key in keys}
+    kept = {key: _in_subset(tables[key], registry[key], "" if key in unseen else subset) for key in keys}
     targets = np.array([target for key in keys for target in mapped[key]], dtype=object)
     targets[~np.concatenate([kept[key] for key in keys])] = None
     used = np.array([target is not None for target in targets])
     parts = {key: make_partition(spec, tables[key], registry, of) for key, (spec, of) in (pool or {}).items()}
-    split = pooled(parts) if pool else make_partition(partition, whole, registry, seed, targets.tolist())
+    split = pooled(parts) if pool else make_partition(partition, taught, registry, seed, targets.tolist())
     if not (heads and pool and aggregate is None):
-        _refuse_own(keys, space, across=not pool, aggregate=aggregate is not None)
+        _refuse_own(keys, space, across=not pool or bool(unseen), aggregate=aggregate is not None)
+    if unseen:
+        _refuse_empty(unseen, whole, used, space)
+        split = with_unseen(split, whole.iloc[len(taught) :])
     if not used.any():
         raise EmosetError(f"no utterance is left in label space {space}", "choose another --labels")
     cut, drawn, cuts = _aggregated(replace(split, table=split.table[used]), whole[used], targets[used], aggregate)
@@ -143,6 +165,16 @@ def _refuse_own(keys: list[str], space: str, across: bool, aggregate: bool) -> N
     if len(keys) == 1:
         problem = f"there is nothing to aggregate in {keys[0]}'s own labels"
     raise EmosetError(problem, "name a label space they share, for example --labels three-class or --labels common")
+
+
+def _refuse_empty(unseen: Sequence[str], whole: Any, used: np.ndarray, space: str) -> None:
+    """Refuse a corpus to be tested of which the label space keeps nothing."""
+    for key in unseen:
+        if not used[(whole["corpus"] == key).to_numpy()].any():
+            raise EmosetError(
+                f"no utterance of {key} is in label space {space}: there is nothing to test",
+                f"choose another --labels, or leave {key} out of --unseen",
+            )
 
 
 def _names(truth: np.ndarray, corpus: Corpus) -> list[str]:

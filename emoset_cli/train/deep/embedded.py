@@ -19,17 +19,18 @@ def embedded(
 ) -> tuple[Any, np.ndarray]:
     """The utterances of some partitions, a table of `COLUMNS`, and their embeddings, float32 ``(utterances, width)``.
 
-    Predictions of devel and test are those the training wrote; train is predicted here.
+    Predictions of devel, test and within are those the training wrote; train is predicted here.
 
     Args:
         run: of a network
         workspace: in which its corpora are prepared
-        partitions: train, devel, test
+        partitions: train, devel, test, within
         fold: of the run; needed where it has several
         device: auto, cpu or cuda
 
     Raises:
-        EmosetError: if the run has several folds and none is named, or as `open_network` and `members`
+        EmosetError: if the run has several folds and none is named, or nothing in these partitions, or as
+            `open_network` and `members`
     """
     import pandas as pd
 
@@ -42,7 +43,12 @@ def embedded(
     network = open_network(run, fold or folds[0], device)
     table = members(run, workspace)
     table = table[(table["fold"] == network.fold) & table["partition"].isin(partitions)]
-    written = run.predictions()
+    if table.empty:
+        raise EmosetError(
+            f"{run.name} has no utterances in {', '.join(partitions)}",
+            "--on test, devel, train or all: only runs that test across languages or corpora have any within",
+        )
+    written = pd.concat([run.predictions(), run.within()])
     said = written[written["fold"] == network.fold].set_index("utterance")["prediction"]
     tables, values = [], []
     for corpus, rows in table.groupby("corpus", sort=False):

@@ -32,9 +32,11 @@ class Initial:
         spaces = self.config["label_space"].split(",")
         if len(spaces) > 1:
             return "+".join(space[:1].upper() for space in spaces)
-        if len(self.config["corpora"]) > 1:
+        unseen = self.config["partition"].get("unseen", [])
+        first, *others = (str(key) for key in self.config["corpora"] if key not in unseen)
+        if others:
             return "all" if spaces == ["own"] else spaces[0]
-        return str(self.config["corpora"][0]) if spaces == ["own"] else f"{self.config['corpora'][0]} {spaces[0]}"
+        return first if spaces == ["own"] else f"{first} {spaces[0]}"
 
     def as_dict(self) -> dict[str, Any]:
         """What the new run's settings say of it; another base of the same name is another run."""

@@ -5,17 +5,18 @@ from typing import Any
 
 from emoset_cli import labels as label_spaces
 from emoset_cli.errors import EmosetError
-from emoset_cli.partition import PARTITIONS
+from emoset_cli.partition import PARTITIONS, WITHIN
 from emoset_cli.prepare import data_hash, read_utterances
+from emoset_cli.protocols import goes_across
 from emoset_cli.runs import Run
 from emoset_cli.train.deep.use import network_of
 
 
 def heads_of(run: Run) -> dict[str, list[str]]:
-    """The corpora that taught each head of a network: its own one, or all of the run where they share a head.
+    """The corpora that each head of a network is for: its own one, or all of the run where they share a head.
 
     Raises:
-        EmosetError: if the run is of a baseline or of domains, which are no corpora, or leaves corpora out itself
+        EmosetError: if the run is of a baseline or of domains, which are no corpora
     """
     heads, corpora = network_of(run)["heads"], [str(key) for key in run.config["corpora"]]
     if "," in str(run.config["label_space"]):
@@ -23,19 +24,29 @@ def heads_of(run: Run) -> dict[str, list[str]]:
             f"the heads of {run.name} are of label spaces ({', '.join(heads)}), not of corpora",
             "name a run with a head for each corpus, as emoset train --multi-task makes it",
         )
-    if (word := run.config["partition"]["name"]) in {"loco", "lolo"}:
-        raise EmosetError(
-            f"{run.name} is across corpora already: its partition {word} tests what was left out of the training",
-            f"emoset evaluate {run.name}",
-        )
     return {head: [head] if head in corpora else corpora for head in heads}
+
+
+def taught_heads(run: Run) -> dict[str, list[str]]:
+    """As `heads_of`, where each of the corpora taught its head, so that the others can be sent through it.
+
+    Raises:
+        EmosetError: if the run tests what it leaves out of its training: it is across corpora already
+    """
+    found = heads_of(run)
+    name = run.config["partition"]["name"]
+    if goes_across(name) or run.unseen:
+        unseen = f"it tests {', '.join(run.unseen)}, unseen in training"
+        what = unseen if run.unseen else f"its partition {name} tests what was left out of the training"
+        raise EmosetError(f"{run.name} is across corpora already: {what}", f"emoset evaluate {run.name}")
+    return found
 
 
 def members(run: Run, workspace: Path) -> Any:
     """The utterances of a run in each of its folds, a row each.
 
     The columns are those of `emoset_cli.prepare.read_utterances` that all corpora have, ``fold``, ``partition`` (train,
-    devel or test) and ``truth``, the label in the run's label space.
+    devel, test or within) and ``truth``, the label in the run's label space.
 
     Raises:
         EmosetError: if a corpus is not prepared here, or was prepared anew since
@@ -48,7 +59,7 @@ def members(run: Run, workspace: Path) -> Any:
     found = []
     for fold in map(str, run.config["partition"]["folds"]):
         where = split[fold if fold in split else "partition"]
-        where = where[where.isin(PARTITIONS)]
+        where = where[where.isin([*PARTITIONS, WITHIN])]
         found.append(whole.loc[where.index].assign(fold=fold, partition=where))
     table = pd.concat(found, ignore_index=True)
     return table.assign(truth=_in_space(run, table["label"]))

@@ -15,6 +15,7 @@ from emoset_cli.train.deep.attributes import classes_of
 from emoset_cli.train.deep.initial import Initial, refuse_heard
 from emoset_cli.train.deep.settings import TRANSFER, Settings
 from emoset_cli.train.deep.tasks import Heard
+from emoset_cli.train.task import Task
 
 RECIPE = 1  # raise when a change here alters results: runs of an older recipe are then not taken for new ones
 
@@ -57,7 +58,7 @@ class Planned:
         spaces = self.settings["label_space"].split(",")
         if len(spaces) > 1:
             return own + "+".join(space[:1].upper() for space in spaces)
-        if len(self.heard.task.corpora) > 1:
+        if len(self.heard.task.taught) > 1:
             return own + ("all" if spaces == ["own"] else spaces[0])
         return own + ("scratch" if spaces == ["own"] else f"{spaces[0]} scratch")
 
@@ -113,7 +114,7 @@ def plan_run(
         "label_space": space,
         "labels": task.labels,
         "subset": subset,
-        "partition": {"name": split.name, "seed": split.seed, "hash": split.hash, "source": split.source},
+        "partition": split.facts,
         "options": {name: value for name, value in plain.items() if name not in {"model", "mode", "seed"}},
         "initial": initial.as_dict() if initial else None,
         **_brought(options),
@@ -123,7 +124,7 @@ def plan_run(
     }
     settings |= {"aggregate": f"labels cut to the rarest, seed {aggregate}"} if aggregate is not None else {}
     settings |= {"label_map": task.label_map} if task.label_map else {}
-    folder = runs.run_folder(workspace, _words(settings, options, initial), settings)
+    folder = runs.run_folder(workspace, _words(settings, options, initial, task), settings)
     attributes = _attributes(options, heard)
     return Planned(folder, workspace, settings, options, heard, adapters, initial, attributes)
 
@@ -266,13 +267,13 @@ _AUGMENTATION = {"noise", "time_masks", "time_mask_frames", "freq_masks", "freq_
 _CHANGEABLE = _AUGMENTATION | {"dropout", "dropout_block", "trainable_blocks"}
 
 
-def _words(settings: dict[str, Any], options: Settings, initial: Initial | None) -> str:
+def _words(settings: dict[str, Any], options: Settings, initial: Initial | None, task: Task) -> str:
     """The readable part of a run's name: corpora, model and mode, then whatever is not the default."""
     corpora = settings["corpora"]
-    words = "+".join(corpora) if len(corpora) < 5 else f"{len(corpora)}-corpora"
+    words, unseen = task.words
     usual = MODELS[options.model].recipe.get("preset", "cli-20")
     space = settings["label_space"]
-    extras = [f"from-{initial.word}" if initial else "", settings["partition"]["name"].removesuffix(".csv")]
+    extras = [f"from-{initial.word}" if initial else "", settings["partition"]["name"].removesuffix(".csv"), unseen]
     extras += [space if space != "own" and corpora != space.split(",") else "", settings["subset"]]
     extras += ["aggregate" if "aggregate" in settings else "", options.preset if options.preset != usual else ""]
     extras += [f"seed{options.seed}" if options.seed else ""]
