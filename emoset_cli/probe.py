@@ -17,7 +17,7 @@ import numpy as np
 from emoset_cli import metrics, stats
 
 ATTRIBUTES = ("corpus", "gender", "speaker", "language", "label")
-GRID = (0.001, 0.01, 0.1, 1.0)  # inverse strength of the regularisation; the best on devel, of equal ones the smallest
+GRID = (0.0001, 0.001, 0.01, 0.1, 1.0)  # 1 / regularisation; the best on devel, of equal ones the smallest
 _WITHOUT_DEVEL = 0.1
 PARTS = 5  # of the utterances of each speaker, for the attribute speaker
 _ITERATIONS = 500
