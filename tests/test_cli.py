@@ -108,6 +108,7 @@ LINES = {
     "train wccn": "train wccn -t demo-cora -e 1 -spe 1 -bs 4 --encoder {w}/encoder --ssl-weight 0 -d {w}",
     "plot embedding": "plot embedding demo-cora_cnn --method pca -d {w}",
     "transfer": "transfer --reference 'egemaps-v02 svm' --baselines -d {w}",
+    "probe": "probe demo-cora_cnn -d {w}",
     "table": "table zhu2020 -d {w}",
     "search": "search {w}/plan.yaml -t demo-cora -d {w}",
     "evaluate": "evaluate demo-cora_svm demo-aria_svm -d {w}",
@@ -138,7 +139,7 @@ def line(name, workspace, recordings):
         import speech_models
 
         speech_models.save(workspace / "encoder")
-    if name in {"plot embedding", "table"}:
+    if name in {"plot embedding", "probe", "table"}:
         assert main([*line("train cnn", workspace, recordings), "-q"]) == 0
     if name == "search":
         (workspace / "plan.yaml").write_text("train: svm\nspace: {normalise: {choice: [train, corpus]}}\n"
@@ -268,6 +269,7 @@ ERRORS = {
     "evaluate -d {w}/empty": ("empty holds no finished run", "emoset train svm"),
     "compare demo-cora_svm demo-aria_svm -d {w}": ("share no corpus", "compare runs that hold the same corpus"),
     "compare demo-cora_svm demo-cora_svm -d {w}": ("no two different runs", "at least one other run"),
+    "probe demo-dora -d {w}": ("unknown run 'demo-dora'", "known: demo-aria_forest"),
     "table zhu202 demo-cora_svm -d {w}": ("unknown table 'zhu202'", "did you mean 'zhu2020'?"),
     "table zhu2020 -d {w}": ("holds no finished run of a network", "emoset train acrnn"),
     "table zhu2020 demo-cora_svm -d {w}": ("no run fits the table: .*: it is no network", "emoset train acrnn"),

@@ -60,13 +60,14 @@ MAY_IMPORT = {
     # training, results
     "metrics": {"errors"},
     "stats": {"metrics"},
+    "probe": {"metrics", "stats"},
     "runs": {"errors", "files"},
     "synth": {"errors", "files"},
     "train": {
         "", "errors", "files", "parallel", "corpora", "labels", "partition", "leaks", "protocols", "aggregate",
         "prepare", "feature_store", "frame_store", "metrics", "runs", "store", "models", "audio",
     },
-    "report": {"", "errors", "files", "labels", "explore", "metrics", "stats", "runs"},
+    "report": {"", "errors", "files", "labels", "explore", "metrics", "stats", "probe", "runs"},
     "search": {"errors", "files", "yaml_tree", "yaml_schema", "runs"},
 }  # fmt: skip
 MAY_IMPORT["cli"] = set(MAY_IMPORT)  # everything
@@ -79,7 +80,7 @@ ONLY = {
     "soundfile": {"audio", "synth"},
     "soxr": {"audio"},
     "opensmile": {"features"},
-    "sklearn": {"train", "embed"},
+    "sklearn": {"train", "embed", "probe"},
     "umap": {"embed"},
     "statsmodels": {"stats"},
     "scipy": {"stats"},

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from emoset_cli import __version__
-from emoset_cli.cli import corpora, data, deep, demo, papers, plot, results, search, transfer
+from emoset_cli.cli import corpora, data, deep, demo, papers, plot, probe, results, search, transfer
 from emoset_cli.cli.common import complain
 from emoset_cli.errors import EmosetError
 
@@ -34,6 +34,7 @@ app.command()(results.compare)
 app.command()(transfer.transfer)
 app.command()(papers.table)
 app.add_typer(plot.app, name="plot")
+app.command()(probe.probe)
 app.command()(demo.demo)
 
 
