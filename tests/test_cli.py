@@ -105,6 +105,8 @@ LINES = {
     "train rnn": "train rnn -t demo-cora {tiny} -d {w}",
     "train cnn-rnn": "train cnn-rnn -t demo-cora {tiny} -nf 2 -N 1 -d {w}",
     "train embedding": "train embedding -t demo-cora -e 1 -spe 1 -bs 4 -d {w}",
+    "train acrnn": "train acrnn -t demo-cora -e 1 -spe 1 -bs 4 --segment 1 --shift 1 -nm 20 --hop 320 -d {w}",
+    "train cnn-lstm": "train cnn-lstm -t demo-cora -e 1 -spe 1 -bs 4 -nm 16 --hop 320 -d {w}",
     "train wccn": "train wccn -t demo-cora -e 1 -spe 1 -bs 4 --encoder {w}/encoder --ssl-weight 0 -d {w}",
     "plot embedding": "plot embedding demo-cora_cnn --method pca -d {w}",
     "transfer": "transfer --reference 'egemaps-v02 svm' --baselines -d {w}",

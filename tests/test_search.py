@@ -117,6 +117,17 @@ def test_the_grid_of_the_paper_on_embeddings(tmp_path):
     assert {point["learning-rate"] for point in points} == {1e-2, 1e-3, 1e-4}
 
 
+def test_every_combination_of_attributes_of_the_paper(tmp_path):
+    plan = read(tmp_path / "p.yaml", search_options.shipped()["parry2022-attributes"].read_text("utf-8"))
+    points = [options_at(plan.space, grid_point(plan.space, index)) for index in range(plan.trials)]
+    lines = [search_options.command_line("cnn-lstm", point, [CORA])[5:] for point in points]
+    assert lines[0] == ["--approach", "single"] and len(points) == len({tuple(line) for line in lines}) == 1 + 3 * 15
+    assert ["--attributes", "corpus,gender,speaker,language", "--approach", "ad"] in lines
+    assert plan.options["unseen"] == "tess,crema-d"
+    values = search_options.given("cnn-lstm", search_options.command_line("cnn-lstm", plan.options, [CORA])[3:])
+    assert values["unseen"] == ["tess,crema-d"] and values["pool"] is True
+
+
 def test_what_a_plan_leaves_out(tmp_path):
     plan = read(tmp_path / "a.yaml", "train: svm\nspace: {normalise: {choice: [train, corpus]}}\n")
     assert (plan.title, plan.options, plan.sampler, plan.trials, plan.seed) == ("", {}, "tpe", 20, 0)

@@ -18,6 +18,7 @@ from emoset_cli.cli.common import (
     Workspace,
     answer,
     chosen_corpora,
+    list_of,
     load_registry,
     say,
 )
@@ -123,7 +124,8 @@ def _data(plan: Any, keys: list[str], workspace: Path, known: Any, device: str) 
     spec, seed = str(plan.options.get("partition", "")), int(plan.options.get("seed", 0))
     files = [path for path in (Path(spec), own_file(workspace)) if path and path.is_file()]
     data: dict[str, Any] = {"files": [digest(path.read_bytes()) for path in files], "corpora": {}}
-    for key in keys:
+    unseen = list_of([str(plan.options["unseen"])]) if plan.options.get("unseen") else []
+    for key in [*keys, *unseen]:
         entry = get_corpus(known, key)
         partition = learn.partition_of(key, spec, seed, workspace, known)
         data["corpora"][key] = [data_hash(read_utterances(workspace, key, entry)), entry_hash(entry), *partition]

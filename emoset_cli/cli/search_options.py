@@ -12,20 +12,9 @@ from emoset_cli.models import MODELS
 from emoset_cli.search.space import Command, Knob, Value, told
 
 # What `emoset search` is told itself, or what is of no use in a search.
-_ELSEWHERE = {
-    "task",
-    "unseen",
-    "workspace",
-    "registry",
-    "workers",
-    "force",
-    "as_json",
-    "quiet",
-    "device",
-    "tensorboard",
-}
+_ELSEWHERE = {"task", "workspace", "registry", "workers", "force", "as_json", "quiet", "device", "tensorboard"}
 # These decide which utterances are scored, in which labels, or by what luck.
-_SCORED = {"partition", "labels", "subset", "aggregate", "pool", "seed"}
+_SCORED = {"partition", "labels", "subset", "aggregate", "pool", "unseen", "seed"}
 
 
 def commands() -> list[str]:
@@ -93,9 +82,12 @@ def _long(parameter: inspect.Parameter) -> str:
 
 
 def _knob(name: str, parameter: inspect.Parameter) -> Knob:
-    kind, told_of = get_args(parameter.annotation)[:2]
+    annotated = get_args(parameter.annotation)
+    kind: Any = annotated[0]
+    told_of = annotated[1]
     if get_origin(kind) is types.UnionType:  # X | None
         kind = get_args(kind)[0]
+    kind = str if get_origin(kind) is list else kind  # words joined by commas
     words = tuple(str(word) for word in kind) if issubclass(kind, StrEnum) else ()
     if not issubclass(kind, bool | int | float):
         kind = str
