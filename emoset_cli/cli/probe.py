@@ -36,7 +36,8 @@ def probe(
     """Probe networks' embeddings for attributes with a linear classifier; print UAR, accuracy and chance.
 
     Fitted on train, chosen on devel, scored on test, so on speakers it has not heard; of the attribute speaker on other
-    utterances of the same test speakers. Several networks are set side by side.
+    utterances of the same test speakers. Where whole corpora or languages are tested, the test within those trained on
+    is meant. Several networks are set side by side.
 
     Example: emoset probe emodb+ravdess_acrnn --attributes corpus,gender
     """
@@ -66,11 +67,13 @@ def _probed(
 ) -> tuple[list[dict[str, Any]], set[str]]:
     """What the probes of a run found, and its test utterances."""
     from emoset_cli import probe as probes
+    from emoset_cli.partition import WITHIN
     from emoset_cli.report.embedding_page import groups_of
     from emoset_cli.train.deep.embedded import embedded
 
     say(f"probing {run.name}", quiet)
-    table, values = embedded(run, workspace, ["train", "devel", "test"], fold, device)
+    table, values = embedded(run, workspace, ["train", "devel", "test", WITHIN], fold, device)
+    tested = WITHIN if (table["partition"] == WITHIN).any() else "test"  # other corpora have other values
     speakers = groups_of(table, "speaker")
 
     def part(name: str, attribute: str) -> tuple[Any, list[str], list[str]]:
@@ -80,7 +83,7 @@ def _probed(
 
     found = []
     for attribute in attributes:
-        train, devel, test = (part(name, attribute) for name in ("train", "devel", "test"))
+        train, devel, test = (part(name, attribute) for name in ("train", "devel", tested))
         own = probes.within(devel, test, seed) if attribute == "speaker" else probes.held_out(train, devel, test)
         found.append({"run": run.name, "fold": fold, "width": int(values.shape[1]), "attribute": attribute, **own})
-    return found, set(table["utterance"][table["partition"] == "test"])
+    return found, set(table["utterance"][table["partition"] == tested])
