@@ -3,7 +3,7 @@
 ``features/wav2vec2-base-frames_1a2b3c4d/emodb/SHARD.f16`` holds the frames of some utterances end to end, float16, and
 ``SHARD.json`` beside it whose they are. The JSON is written last: a shard without one was never finished. When all
 utterances are there, ``emodb.json`` names the shards and what made them. As in `feature_store`, utterances are found by
-the hash of their audio.
+the hash of their audio. A shard that was damaged is refused when it is read, and made anew when extracting.
 """
 
 import hashlib
@@ -63,7 +63,7 @@ def extract(
         folder.with_suffix(".json").unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
     rows = utterances.drop_duplicates("audio")
-    have = _places(folder, [path.stem for path in sorted(folder.glob("*.json"))])
+    have = _places(folder, _sound(folder, workers))
     seconds = dict(zip(rows["audio"], rows["duration_s"], strict=True))
     done = [sound for sound in rows["audio"] if sound in have]
     progress(len(done), sum(seconds[sound] for sound in done))
@@ -91,7 +91,7 @@ def _extract_shard(name: str, means: dict[str, Any], audio: Path, folder: Path, 
     _, frames_of = feature_store.extractor(name, means)
     hashes = [cell[-1] for cell in cells]
     shard = digest(hashes)
-    hasher, counts, finite = hashlib.blake2b(digest_size=16), [], []
+    hasher, counts, finite = _hasher(), [], []
     with atomic(folder / f"{shard}.f16") as aside, aside.open("wb") as file:
         for states in frames_of([store.verified(*cell) for cell in cells]):
             raw = states.tobytes()
@@ -120,9 +120,39 @@ def _read(path: Path) -> dict[str, Any]:
     told = read_json(path)
     checksum = told.pop("checksum", "") if isinstance(told, dict) else ""
     if digest(told) != checksum:
-        raise EmosetError(f"{path} is not what `emoset extract` wrote", "extract it again with --force")
+        raise EmosetError(f"{path} is not what `emoset extract` wrote", "extract it again")
     result: dict[str, Any] = told
     return result
+
+
+def _sound(folder: Path, workers: int) -> list[str]:
+    """Names of the shards that are what was written; others are removed, to be extracted again."""
+    shards = [(path,) for path in sorted(folder.glob("*.json"))]
+    return [path.stem for path, sound in run_jobs(_checked, shards, workers, threads=True) if sound]
+
+
+def _checked(sidecar: Path) -> tuple[Path, bool]:
+    try:
+        sound = _hash(sidecar.with_suffix(".f16")) == _read(sidecar)["file"]
+    except EmosetError:
+        sound = False
+    if not sound:
+        for path in (sidecar, sidecar.with_suffix(".f16")):
+            path.unlink(missing_ok=True)
+    return sidecar, sound
+
+
+def _hash(shard: Path) -> str:
+    """Of the bytes of a shard; "" where there is none."""
+    try:
+        with shard.open("rb") as file:
+            return hashlib.file_digest(file, _hasher).hexdigest()
+    except FileNotFoundError:
+        return ""
+
+
+def _hasher() -> Any:
+    return hashlib.blake2b(digest_size=16)
 
 
 def _places(folder: Path, shards: list[str]) -> dict[str, _Place]:
@@ -176,7 +206,7 @@ class FrameStore:
         self._folder = feature_store.feature_folder(workspace, self.name) / key
         index = self._folder.with_suffix(".json")
         if not index.is_file():
-            raise EmosetError(f"{key} has no {self.name} features", feature_store.command(workspace, self.name, key))
+            raise EmosetError(f"{key} has no {self.name} features", self._again())
         made = _read(index)
         self.features, self.kept = int(made["features"]), int(self.settings.get("kept", 1))
         self.width = self.features // self.kept
@@ -208,17 +238,16 @@ class FrameStore:
             self._maps[place.shard] = self._mapped(place.shard)
         return self._maps[place.shard][place.offset : place.offset + place.frames]
 
+    def _again(self) -> str:
+        """What to type to extract what is missing or damaged."""
+        return feature_store.command(self._workspace, self.name, self.key)
+
     def _mapped(self, shard: str) -> np.ndarray:
         path = self._folder / f"{shard}.f16"
         told = _read(self._folder / f"{shard}.json")
         count = sum(told["frames"])
         if not count:
             return np.zeros((0, self.features), np.float16)
-        try:
-            with path.open("rb") as file:
-                found = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-        except FileNotFoundError:
-            found = ""
-        if found != told["file"]:
-            raise EmosetError(f"{path} is not what `emoset extract` wrote", "extract it again with --force")
+        if _hash(path) != told["file"]:
+            raise EmosetError(f"{path} is not what `emoset extract` wrote", self._again())
         return np.memmap(path, np.float16, "r", shape=(count, self.features))

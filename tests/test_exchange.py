@@ -19,7 +19,8 @@ from emoset_cli.errors import EmosetError
 from emoset_cli.exchange import FORMATS, Options
 from emoset_cli.exchange.checks import seconds
 from emoset_cli.exchange.exporting import export_corpora
-from emoset_cli.exchange.importing import Imported, Speakers, import_corpora
+from emoset_cli.exchange.importing import Imported, import_corpora
+from emoset_cli.exchange.speakers import Speakers
 from emoset_cli.files import write_json
 from emoset_cli.partition import read_partition, write_partition
 from emoset_cli.prepare import corpus_folder, prepare_corpus, read_utterances

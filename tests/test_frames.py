@@ -221,11 +221,8 @@ def test_what_is_damaged_is_noticed(work: Path, tiny: Path) -> None:
     shard.write_bytes(raw[:-1] + bytes([raw[-1] ^ 1]))
     with pytest.raises(EmosetError) as caught:
         FrameStore(work, FRAMES, CORA).read(table["audio"][0])
-    assert str(caught.value) == f"{shard} is not what `emoset extract` wrote\n  mend: extract it again with --force"
-    shard.write_bytes(raw[:100])  # cut short, it is extracted again
-    seen: list[int] = []
-    frame_store.extract(work, chosen, CORA, table, 1, progress=lambda count, _: seen.append(count))
-    assert seen == [0, 18] and shard.read_bytes() == raw
+    assert caught.value.problem == f"{shard} is not what `emoset extract` wrote"
+    assert caught.value.mend.startswith(f"emoset extract wav2vec2 {CORA} --model tiny --layer last --pool frames")
     index = folder.with_suffix(".json")
     text = index.read_text("utf-8")
     index.write_text(text.replace('"features": 32', '"features": 16'), "utf-8")
@@ -236,6 +233,31 @@ def test_what_is_damaged_is_noticed(work: Path, tiny: Path) -> None:
     sidecar.write_text(sidecar.read_text("utf-8").replace('"offset"', '"offsets"'), "utf-8")
     with pytest.raises(EmosetError, match="18 utterances of demo-cora are newer than its wav2vec2-tiny-frames_"):
         FrameStore(work, FRAMES, CORA).rows(table)
+
+
+def test_only_a_damaged_shard_is_extracted_again(work: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frame_store, "_PER_SHARD", 4)
+    table, chosen = read_utterances(work, CORA), recipe(tiny, pool="frames")
+    frame_store.extract(work, chosen, CORA, table, 1)
+    folder = feature_store.feature_folder(work, chosen) / CORA
+    files = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+    shard, *_ = sorted(folder.glob("*.f16"))
+    raw = files[shard][0]
+    sidecar = files[shard.with_suffix(".json")][0]
+    count = len(json.loads(sidecar)["audio"])
+    for damaged, damage in (
+        (shard, raw[:9] + bytes([raw[9] ^ 1]) + raw[10:]), (shard, raw[:100]), (shard, None),
+        (shard.with_suffix(".json"), sidecar.replace(b'"offset"', b'"offsets"')),
+    ):  # fmt: skip
+        damaged.unlink()
+        if damage is not None:
+            damaged.write_bytes(damage)
+        seen: list[int] = []
+        frame_store.extract(work, chosen, CORA, table, 1, progress=lambda count, _, seen=seen: seen.append(count))
+        assert seen == [18 - count, count]
+        assert {path: path.read_bytes() for path in folder.iterdir()} == {path: raw for path, (raw, _) in files.items()}
+    untouched = {path for path, (_, time) in files.items() if path.stat().st_mtime_ns == time}
+    assert untouched == {path for path in files if path.stem != shard.stem}
 
 
 def test_only_new_utterances_are_extracted(work: Path, tiny: Path) -> None:

@@ -64,8 +64,9 @@ def import_corpus(
     Example: emoset corpora import my-emodb setups/emodb --audio ~/corpora/emodb/wav --as emodb
     """
     from emoset_cli.corpora import get_corpus
-    from emoset_cli.exchange.importing import Speakers, import_corpora
+    from emoset_cli.exchange.importing import import_corpora
     from emoset_cli.exchange.listing import Options
+    from emoset_cli.exchange.speakers import Speakers
 
     columns = {
         "file": file_column, "label": label_column, "speaker": speaker_column, "gender": gender_column,

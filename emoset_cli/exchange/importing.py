@@ -1,8 +1,7 @@
 """A source in another tool's format becomes a table and a registry entry, for `emoset prepare` to read like any."""
 
 import re
-from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +11,11 @@ from emoset_cli.exchange import FORMATS, Listing, Options
 from emoset_cli.exchange.checks import checked
 from emoset_cli.exchange.entry import add_entry, entry_text, table_text
 from emoset_cli.exchange.listing import COLUMNS, DIMENSIONS
+from emoset_cli.exchange.speakers import SEVERAL_LANGUAGES, Speakers, crossing_speakers, name_speakers
 
 NAME = "imported"  # of the table and the partition of an entry
-UNKNOWN_LANGUAGE, SEVERAL_LANGUAGES = "und", "mul"  # ISO 639-3
 PLACE = "{}"  # in a key: the name of each corpus of a folder of several
 _TOLD = {"name", "language", "licence", "sources"}  # fields that the built-in registry knows better
-
-
-@dataclass(frozen=True)
-class Speakers:
-    """Where speakers come from that a format does not tell.
-
-    Args:
-        pattern: a regular expression searched in the file name; its group ``speaker`` or first group is the speaker
-        corpus: an entry of the registry whose grammar reads the file names
-        language: ISO 639-3 code of all utterances, where the format tells none
-    """
-
-    pattern: str = ""
-    corpus: Corpus | None = None
-    language: str = ""
 
 
 @dataclass
@@ -93,7 +77,7 @@ def import_corpora(
         place = source / corpus if corpus else source
         folder = audio or _own_audio(listing, place)
         checked(listing, place, folder)
-        warnings = _speakers(listing, place, folder, _knowing(speakers or Speakers(), builtin.get(keys[corpus])))
+        warnings = name_speakers(listing, place, folder, speakers or Speakers(), builtin.get(keys[corpus]))
         made.append((keys[corpus], listing, folder, warnings))
     result = []
     for corpus_key, listing, folder, warnings in made:
@@ -106,13 +90,6 @@ def import_corpora(
         written = add_entry(registry, corpus_key, text, table, table_text(listing), force)
         result.append(Imported(corpus_key, name, listing, folder, table, registry, written, warnings))
     return result
-
-
-def _knowing(speakers: Speakers, known: Corpus | None) -> Speakers:
-    """With the language of the built-in entry, where that has one and the user names none."""
-    if known is None or speakers.language or len(known.languages) != 1:
-        return speakers
-    return replace(speakers, language=known.languages[0])
 
 
 def _completed(known: Corpus, imported: dict[str, str]) -> dict[str, str]:
@@ -157,127 +134,6 @@ def _own_audio(listing: Listing, place: Path) -> Path | None:
     return folder if first and (folder / first).is_file() and not Path(first).is_absolute() else None
 
 
-def _speakers(listing: Listing, source: Path, audio: Path | None, how: Speakers) -> list[str]:
-    """Fill in speakers and languages; return the warnings."""
-    if how.pattern:
-        _by_pattern(listing, source, how.pattern)
-    if how.corpus:
-        _by_grammar(listing, source, audio, how.corpus)
-    if how.language and not any(row.get("language") for row in listing.rows):
-        listing.facts["language"] = how.language
-    _languages(listing, source)
-    warnings = []
-    nobody = [row["file"] for row in listing.rows if not row.get("speaker")]
-    if nobody:
-        which = "only the imported partition" if listing.folds else "no partition"
-        warnings.append(
-            f"{len(nobody)} of {len(listing.rows)} utterances have no speaker: speaker-independent partitions cannot "
-            f"be made, {which} can be used, and no result will be known to be speaker-independent "
-            "(--speaker-pattern or --as can name speakers)"
-        )
-    for fold, column in listing.folds.items():
-        shared = _shared(listing, column)
-        if shared:
-            some = ", ".join(shared[:5]) + (", ..." if len(shared) > 5 else "")
-            warnings.append(
-                f"fold {fold}: {len(shared)} speakers are in several partitions ({some}): "
-                "results on it are NOT speaker-independent"
-            )
-    return warnings
-
-
-def _shared(listing: Listing, column: str) -> list[str]:
-    parts = defaultdict(set)
-    for row in listing.rows:
-        if row.get(column) and row.get("speaker"):
-            parts[row["speaker"]].add(row[column])
-    return sorted(speaker for speaker, found in parts.items() if len(found) > 1)
-
-
-def _by_pattern(listing: Listing, source: Path, pattern: str) -> None:
-    try:
-        search = re.compile(pattern)
-    except re.error as error:
-        raise EmosetError(f"--speaker-pattern '{pattern}' does not compile ({error})", "correct it") from None
-    group: int | str = "speaker" if "speaker" in search.groupindex else min(search.groups, 1)
-    strangers = []
-    for row in listing.rows:
-        found = search.search(row["file"])
-        if found and found[group]:
-            row["speaker"] = found[group]
-        else:
-            strangers.append(row["file"])
-    if strangers:
-        raise EmosetError(
-            f"{source}: --speaker-pattern '{pattern}' finds no speaker in {len(strangers)} of {len(listing.rows)} "
-            f"names, the first is {strangers[0]}",
-            r"correct it: it is searched in the listed name, as in '([^/_]+)_[^/]*$'",
-        )
-
-
-def _by_grammar(listing: Listing, source: Path, audio: Path | None, corpus: Corpus) -> None:
-    """Speaker, gender, text and the further groups of a known corpus's file names; its words for the labels, if they
-    are others for the same.
-    """
-    from emoset_cli.manifest import read_names
-    from emoset_cli.store import SourceFile
-
-    if not corpus.path:
-        raise EmosetError(f"the registry has no path grammar for {corpus.key}", "give another corpus with --as")
-    files = sorted({row["file"] for row in listing.rows})
-    names = read_names(corpus, audio or source, [SourceFile(file, 0, 0, 0) for file in files])
-    rows = {row["path"]: row for row in names.rows}
-    strangers = [file for file in files if file not in rows]
-    if strangers:
-        why = {problem.path: problem.detail for problem in names.problems}
-        raise EmosetError(
-            f"{source}: {len(strangers)} of {len(files)} names do not fit {corpus.key}, the first is {strangers[0]} "
-            f"({why.get(strangers[0], 'other material')})",
-            "give the corpus they are of with --as, or --speaker-pattern",
-        )
-    for row in listing.rows:
-        found = rows[row["file"]]
-        for name, value in found.items():
-            if name not in {"utterance", "corpus", "path", "label"} and not row.get(name) and value is not None:
-                row[name] = str(value)
-                listing.texts |= {name} if isinstance(value, str) else set()
-    pairs = {(row["label"], rows[row["file"]]["label"]) for row in listing.rows}
-    ours = dict(pairs)
-    if len(pairs) == len(ours) == len(set(ours.values())):
-        changed = [f"{theirs} is {word}" for theirs, word in sorted(pairs) if theirs != word]
-        listing.notes += [f"labels as {corpus.key} names them: {', '.join(changed)}"] if changed else []
-        listing.facts |= {f"label {theirs}": word for theirs, word in pairs}
-
-
-def _languages(listing: Listing, source: Path) -> None:
-    """ISO 639-3 codes for what languages are called; one for all becomes a fact of the corpus."""
-    named = {row["language"] for row in listing.rows if row.get("language")} | {listing.facts.get("language", "")} - {
-        ""
-    }
-    codes = {name: name if re.fullmatch("[a-z]{3}", name) else _code(name, source) for name in named}
-    for row in listing.rows:
-        if row.get("language"):
-            row["language"] = codes[row["language"]]
-    used = {row.get("language", "") for row in listing.rows}
-    if used == {""}:
-        listing.facts["language"] = codes.get(listing.facts.get("language", ""), UNKNOWN_LANGUAGE)
-        if listing.facts["language"] == UNKNOWN_LANGUAGE:
-            listing.notes.append(f"the language is not known ({UNKNOWN_LANGUAGE}); --language tells it")
-    else:
-        listing.facts["language"] = used.pop() if len(used) == 1 else SEVERAL_LANGUAGES
-
-
-def _code(name: str, source: Path) -> str:
-    from audformat.utils import map_language
-
-    try:
-        return str(map_language(name))
-    except ValueError:
-        raise EmosetError(
-            f"{source}: '{name}' is no language", "use the three letters of ISO 639-3, for example deu, eng, cmn"
-        ) from None
-
-
 def _fields(key: str, listing: Listing, table: Path, told: str) -> dict[str, Any]:
     """The registry entry: all it says of utterances is in the table."""
     facts = listing.facts
@@ -289,7 +145,7 @@ def _fields(key: str, listing: Listing, table: Path, told: str) -> dict[str, Any
     texts = sorted(listing.texts & set(columns) - set(COLUMNS))
     kept = {"texts": texts} if texts else {}
     by = dict(listing.folds)
-    crossing = any(_shared(listing, column) for column in by.values())
+    crossing = any(crossing_speakers(listing, column) for column in by.values())
     crossing |= any(not row.get("speaker") for row in listing.rows)
     parts = {part for column in by.values() for row in listing.rows if (part := row.get(column))}
     partition = {

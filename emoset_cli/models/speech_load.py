@@ -76,7 +76,7 @@ class Pretrained:
     def digest(self) -> str:
         """16 hex digits of the configuration and of names and numbers of the weights, whatever file they came from."""
         state = hashlib.blake2b(digest_size=8)
-        state.update(json.dumps(self.described()["config"], sort_keys=True).encode())
+        state.update(json.dumps(self._settings(), sort_keys=True).encode())
         for name, tensor in sorted(self.network.state_dict().items()):
             if not name.endswith(_UNUSED):
                 state.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
@@ -87,22 +87,12 @@ class Pretrained:
         """The network, to be trained or cast without a change of this one."""
         return copy.deepcopy(self.network)
 
-    def described(self) -> dict[str, Any]:
-        """All but the weights, as JSON can hold it; see `from_description`."""
-        config = self.config.to_diff_dict()
+    def _settings(self) -> dict[str, Any]:
+        """The configuration, without what says nothing of the numbers."""
+        config: dict[str, Any] = self.config.to_diff_dict()
         for key in ("transformers_version", "_name_or_path", "architectures", "dtype", "torch_dtype"):
             config.pop(key, None)
-        return {"name": self.name, "model_type": self.model_type, "normalise": self.normalise, "config": config}
-
-
-def from_description(described: dict[str, Any]) -> Pretrained:
-    """The encoder that `Pretrained.described` tells of, with random weights: those of a run are loaded into it."""
-    config = _configured(described["model_type"], described["config"], described["name"])
-    with quiet(False):
-        network = _of_model(_model_class(config)(config), described["model_type"])
-    return Pretrained(
-        described["name"], described["model_type"], described["normalise"], config, network.eval().float()
-    )
+        return config
 
 
 def read_encoder(name: str, progress: bool = False) -> Pretrained:
