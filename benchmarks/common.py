@@ -218,6 +218,20 @@ def conclude(
     (RESULTS / f"{name}.json").write_text(json.dumps(value | {"raw": plain}, indent=1) + "\n", encoding="utf-8")
 
 
+def matrix_product(precision: str) -> float:
+    """GFLOP/s of a large matrix product in float32 (fp32) or bfloat16 (bf16), with as many threads as torch has."""
+    import torch
+
+    kind = torch.bfloat16 if precision == "bf16" else torch.float32
+    a, b = (torch.randn(2048, 2048).to(kind) for _ in range(2))
+    best = 0.0
+    for _ in range(6):
+        start = time.perf_counter()
+        a @ b
+        best = max(best, 2 * 2048**3 / (time.perf_counter() - start) / 1e9)
+    return best
+
+
 def verdict(one: dict[str, Any]) -> str:
     """Whether a claim holds, in a word."""
     return "met" if one["met"] else "MISSED"

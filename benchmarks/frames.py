@@ -58,7 +58,7 @@ def speed(workspace: Path, rounds: int) -> None:
     from emoset_cli.feature_store import find
     from emoset_cli.frame_store import FrameStore
     from emoset_cli.models.hardware import keep_memory
-    from emoset_cli.train.deep import tasks, training
+    from emoset_cli.train.deep import data, tasks, training
     from emoset_cli.train.deep.settings import settings_of
     from emoset_cli.train.task import build_task
 
@@ -76,7 +76,7 @@ def speed(workspace: Path, rounds: int) -> None:
         folder.mkdir()
         given = {"batch_size": size, "feature": name, "network": {"stored": [store.width, store.kept]}}
         options = settings_of("embedding", given | {"precision": "fp32"})
-        job = training.Job(
+        job = data.Job(
             folder,
             workspace,
             options,
@@ -96,9 +96,11 @@ def speed(workspace: Path, rounds: int) -> None:
     for _ in range(rounds):
         for size, one in trainings.items():
             start = time.perf_counter()
-            _, found["utterances"] = one.train()
+            found["utterances"] = one.train()["rows"]
             middle = time.perf_counter()
-            found["gigabytes"] = sum(one.waves.read(plan).waves.nbytes for plan in one.plans()) / 1e9
+            found["gigabytes"] = (
+                sum(one.data.waves.read(plan).waves.nbytes for plans in one.data.steps(one.rng) for plan in plans) / 1e9
+            )
             costs: dict[str, list[float]] = found[str(size)]  # type: ignore[assignment]
             costs["reading"].append(time.perf_counter() - middle)
             costs["epoch"].append(middle - start)

@@ -14,7 +14,18 @@ from typing import Any
 
 from common import RESULTS, arguments, folders, machine, table, verdict
 
-SCRIPTS = ["startup", "prepare", "egemaps", "loso", "first_result", "training", "deepspectrum", "speech", "frames"]
+SCRIPTS = [
+    "startup",
+    "prepare",
+    "egemaps",
+    "loso",
+    "first_result",
+    "training",
+    "segments",
+    "deepspectrum",
+    "speech",
+    "frames",
+]
 
 
 def main() -> None:

@@ -3,20 +3,29 @@
 Counted is the training itself (reading, log-mel, forward, backward, update), not devel. The precisions and modes run
 in turn in one process, an epoch each. "Data path" is reading batches from the store and making log-mel frames of them,
 with nothing running ahead. "Of peak" compares the operations of the convolutions and matrix products, counted by
-PyTorch, with what a large matrix product reaches in the same precision in the same run. Memory is that of processes of
-their own, for 256 utterances and for four times as many: batches are whole in both.
+PyTorch, with what a large matrix product reaches in the same precision in the same run.
+
+Memory is the highest resident memory of processes of their own that train as the command does, epochs of 12 batches
+with devel and a checkpoint after each: for 256 utterances, and for the same 4 and 16 times. Batches are whole in all of
+them. Sizes are compared after equally many batches: at first memory grows with their number, whatever the size, since
+the C library keeps what they freed; how far is told for the smallest. ``--memory`` measures nothing else.
 """
 
 import json
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from common import PROJECT, Cost, arguments, claim, conclude, emoset, folders, measure, middle, ratio
+from common import PROJECT, Cost, arguments, claim, conclude, emoset, folders, matrix_product, measure, middle, ratio
 
 WHOLE = 256  # utterances, four batches
+TIMES = (1, 4, 16)  # the same utterances
+EPOCH = 12  # batches, where memory is measured
+COMPARED = 48  # batches, of each size
+BATCHES = (12, 48, 96)  # told of the smallest
 KINDS = {
     "scratch, float32": ("scratch", "fp32"),
     "scratch, bfloat16": ("scratch", "bf16"),
@@ -26,14 +35,31 @@ KINDS = {
 
 def main() -> None:
     """Measure every kind in turn, then memory."""
-    options = arguments(__doc__, rounds=3)
+    options = arguments(__doc__, rounds=3, memory="measure memory alone")
     found = folders(options, ["emodb"])
     with tempfile.TemporaryDirectory() as workspace:
         measure(emoset("prepare", f"emodb={found['emodb']}", "-q", "-d", workspace))
-        told = json.loads(measure([sys.executable, __file__, "speed", workspace, str(options.rounds)]).out)
-        memory = {
-            times: measure([sys.executable, __file__, "memory", workspace, str(times)]).peak_mb for times in (1, 4)
+        told = None if options.memory else _own("speed", workspace, options.rounds)
+        peaks = {
+            times: {int(batches): peak for batches, peak in _own("memory", workspace, times).items()} for times in TIMES
         }
+    if told is None:
+        heads = ["utterances", *(f"after {batches} batches [MB]" for batches in BATCHES)]
+        rows = [
+            [WHOLE * times, *(f"{one[batches]:.0f}" if batches in one else "" for batches in BATCHES)]
+            for times, one in peaks.items()
+        ]
+        conclude("training-memory", "Peak memory of training on EmoDB", heads, rows, _flat(peaks), raw=peaks)
+    else:
+        _conclude(told, peaks)
+
+
+def _own(what: str, workspace: str, number: int) -> Any:
+    """What one of the measurements below answers in a process of its own."""
+    return json.loads(measure([sys.executable, __file__, what, workspace, str(number)]).out)
+
+
+def _conclude(told: dict[str, Any], peaks: dict[int, dict[int, float]]) -> None:
     costs = {kind: [Cost(1 / rate, 0) for rate in told["rates"][kind]] for kind in KINDS}
     rates = {kind: 1 / middle(costs[kind]) for kind in KINDS}
     rows: list[list[object]] = [
@@ -50,18 +76,29 @@ def main() -> None:
         claim("adapters / scratch, bfloat16", ratio(costs[fast], costs["adapters, bfloat16"]), "x", ">= 0.8 x", 0.8,
               at_least=True),
         claim("data path, scratch in bfloat16", 100 * told["data"][fast], "%", "< 10 %", 10),
-        claim("peak memory, 4 x the utterances", (memory[4] or 0) / (memory[1] or 1), "x", "<= 1.05 x", 1.05),
+        *_flat(peaks),
     ]  # fmt: skip
     heads = ["mode", "utterances/s", "data path", "TFLOP/s", "matrix product [TFLOP/s]", "of peak"]
-    conclude("training", "Training EmoNet's network on EmoDB", heads, rows, claims, told=_words(told, memory), raw=told)
+    words = f"{told['utterances']} training utterances of {told['seconds']:.1f} s on average; {_words(peaks)}"
+    conclude("training", "Training EmoNet's network on EmoDB", heads, rows, claims, told=words, raw=told, memory=peaks)
 
 
-def _words(told: dict[str, Any], memory: dict[int, float | None]) -> str:
-    sizes = " and ".join(f"{peak or 0:.0f} MB for {WHOLE * times} utterances" for times, peak in memory.items())
-    return f"{told['utterances']} training utterances of {told['seconds']:.1f} s on average; peak memory {sizes}"
+def _flat(peaks: dict[int, dict[int, float]]) -> list[dict[str, Any]]:
+    """That memory does not grow with the size of a corpus."""
+    return [
+        claim(f"peak memory, {times} x the utterances", peaks[times][COMPARED] / peaks[1][COMPARED], "x", "<= 1.05 x",
+              1.05)
+        for times in TIMES[1:]
+    ]  # fmt: skip
 
 
-def _training(workspace: Path, mode: str, precision: str, times: int = 0) -> Any:
+def _words(peaks: dict[int, dict[int, float]]) -> str:
+    sizes = ", ".join(f"{found[COMPARED]:.0f} MB for {WHOLE * times} utterances" for times, found in peaks.items())
+    longer = ", ".join(f"{found:.0f} MB after {batches}" for batches, found in peaks[1].items() if batches in BATCHES)
+    return f"peak memory after {COMPARED} batches {sizes}; of {WHOLE} {longer} batches"
+
+
+def _job(workspace: Path, mode: str, precision: str, times: int = 0) -> Any:
     """A training of EmoDB as the command makes it; the adapters are those of a new base.
 
     With ``times`` it is one of `WHOLE` utterances, each of them so many times.
@@ -72,47 +109,34 @@ def _training(workspace: Path, mode: str, precision: str, times: int = 0) -> Any
     import pandas as pd
 
     from emoset_cli.corpora import load_corpora
-    from emoset_cli.train.deep import tasks, training
+    from emoset_cli.train.deep import data, tasks
     from emoset_cli.train.deep.settings import Settings
     from emoset_cli.train.task import build_task
 
     task = build_task(workspace, ["emodb"], load_corpora(), None, "alisamir2022", heads=True)
     heard = tasks.with_heads(task, "own", False)
     where = task.partition.table.iloc[:, 0].to_numpy().astype(str)
+    options = Settings(mode=mode, precision=precision, preset="quick", steps_per_epoch=6)
     if times:
         where[np.flatnonzero(where == "train")[WHOLE:]] = ""
+        epochs = (BATCHES[-1] if times == 1 else COMPARED) // EPOCH
+        options = replace(options, steps_per_epoch=EPOCH, lr_steps=1, patience=epochs, max_epochs=epochs)
     times = times or 1
     table = pd.concat([heard.task.utterances] * times, ignore_index=True)
     folder = workspace / f"bench-{mode}-{precision}-{times}"
     folder.mkdir(exist_ok=True)
-    options = Settings(mode=mode, precision=precision, preset="quick", steps_per_epoch=6 * times)
-    job = training.Job(
+    return data.Job(
         folder, workspace, options, heard.heads, mode == "adapters", "1", table, np.tile(task.truth, times),
         np.tile(where, times), None, "cpu", len(os.sched_getaffinity(0)),
     )  # fmt: skip
-    return training.Training(job)
-
-
-def _peak(precision: str) -> float:
-    """GFLOP/s of a large matrix product."""
-    import torch
-
-    kind = torch.bfloat16 if precision == "bf16" else torch.float32
-    a, b = (torch.randn(2048, 2048).to(kind) for _ in range(2))
-    best = 0.0
-    for _ in range(6):
-        start = time.perf_counter()
-        a @ b
-        best = max(best, 2 * 2048**3 / (time.perf_counter() - start) / 1e9)
-    return best
 
 
 def _data_path(training: Any) -> float:
     """Seconds of an epoch's reading and log-mel."""
-    plans = list(training.plans())
+    steps = list(training.data.steps(training.rng))
     start = time.perf_counter()
-    for plan in plans:
-        batch = training.waves.read(plan)
+    for [plan] in steps:
+        batch = training.data.waves.read(plan)
         training.network.front(batch.waves, batch.lengths)
     return time.perf_counter() - start
 
@@ -121,11 +145,11 @@ def _gflop(training: Any) -> float:
     """Operations of forward and backward for a mean utterance, in 1e9."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    plans = list(training.plans())
+    steps = list(training.data.steps(training.rng))
     with FlopCounterMode(display=False) as counter:
-        for plan in plans:
-            training.step(training.waves.read(plan))
-    return float(counter.get_total_flops()) / sum(len(plan.rows) for plan in plans) / 1e9
+        for [plan] in steps:
+            training.step([training.data.waves.read(plan)])
+    return float(counter.get_total_flops()) / sum(len(plan.rows) for [plan] in steps) / 1e9
 
 
 def speed(workspace: Path, rounds: int) -> None:
@@ -133,11 +157,13 @@ def speed(workspace: Path, rounds: int) -> None:
     import torch
 
     from emoset_cli import parallel
-    from emoset_cli.models.hardware import keep_memory
+    from emoset_cli.models.hardware import keep_few_kernels, keep_memory
+    from emoset_cli.train.deep.training import Training
 
     torch.set_num_threads(parallel.cores())
     keep_memory()
-    trainings = {kind: _training(workspace, *which) for kind, which in KINDS.items()}
+    keep_few_kernels()
+    trainings = {kind: Training(_job(workspace, *which)) for kind, which in KINDS.items()}
     rates: dict[str, list[float]] = {kind: [] for kind in KINDS}
     data, gflop = {}, {}
     for kind, training in trainings.items():
@@ -146,12 +172,12 @@ def speed(workspace: Path, rounds: int) -> None:
     for _ in range(rounds):
         for kind, training in trainings.items():
             start = time.perf_counter()
-            _, count = training.train()
+            count = training.train()["rows"]
             rates[kind].append(count / (time.perf_counter() - start))
             data[kind] = _data_path(training) * rates[kind][-1] / count
     first = next(iter(trainings.values()))
-    lengths = first.samples[first.rows("emodb", "train")].clip(max=80000) / 16000
-    peak = {precision: _peak(precision) for precision in ("fp32", "bf16")}
+    lengths = first.data.samples[first.data.rows("emodb", "train")].clip(max=80000) / 16000
+    peak = {precision: matrix_product(precision) for precision in ("fp32", "bf16")}
     print(json.dumps({
         "rates": rates, "data": data, "gflop": gflop, "peak": peak, "utterances": len(lengths),
         "seconds": float(lengths.mean()),
@@ -159,12 +185,23 @@ def speed(workspace: Path, rounds: int) -> None:
 
 
 def memory(workspace: Path, times: int) -> None:
-    """Equally many batches whatever the size, with devel and checkpoints."""
-    training = _training(workspace, "scratch", "bf16", times)
-    for _ in range(8 // times):
-        training.epoch()
-        training.devel()
-        training.save()
+    """Train as the command does; prints the peak in MB after each epoch, by the number of batches, as JSON."""
+    import resource
+
+    from emoset_cli.train.deep import loop
+
+    peaks: dict[int, float] = {}
+
+    class Watched(loop.Training):
+        """Looks at the memory after each checkpoint."""
+
+        def save(self) -> None:
+            super().save()
+            peaks[self.updates] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+    loop.Training = Watched
+    loop.train_fold(_job(workspace, "scratch", "bf16", times))
+    print(json.dumps(peaks))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,12 @@
-"""Losses, optimisers, schedules and sampling of the training loop, against references by hand."""
+"""Losses, optimisers, schedules, sampling and memory of the training loop, against references by hand."""
 
 import json
 import math
+import os
+import subprocess
+import sys
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +16,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from emoset_cli.errors import EmosetError
+from emoset_cli.models import hardware
 from emoset_cli.models.layers.per_corpus import PerCorpus
 from emoset_cli.train.deep import losses, optim, sampling
 from emoset_cli.train.deep.losses import LOSSES, balanced_weights, build_loss
@@ -306,3 +311,28 @@ def test_the_same_seed_draws_the_same_and_nothing_ahead():
     first = list(islice(sampling.turns(SIZES, "sqrt", 1.0, rng), 4))
     first += list(islice(sampling.turns(SIZES, "sqrt", 1.0, rng), 4))
     assert first == list(islice(sampling.turns(SIZES, "sqrt", 1.0, np.random.default_rng(5)), 8))
+
+
+# ---------------- memory
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
+def test_kernels_of_old_shapes_are_forgotten(monkeypatch):
+    script = """
+import torch
+from emoset_cli.models.hardware import keep_few_kernels
+keep_few_kernels()
+network = torch.nn.Conv2d(16, 16, 3)
+with torch.no_grad(), torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON_CREATION):
+    for width in (8, 8, *range(9, 80), 8):
+        network(torch.zeros(2, 16, 8, width))
+"""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ONEDNN_")}
+    environment |= {"PYTHONPATH": str(Path(hardware.__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    made = [line for line in done.stdout.splitlines() if ",convolution," in line and ",create:" in line]
+    of_first = ["cache_hit" in line for line in made if "_iw8ow" in line]
+    assert of_first == [False, True, False]
+    monkeypatch.setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "7")
+    hardware.keep_few_kernels()
+    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "7"

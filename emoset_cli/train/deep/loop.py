@@ -12,7 +12,7 @@ import torch
 
 from emoset_cli.files import sweep, write_json
 from emoset_cli.models import MODELS, parts
-from emoset_cli.models.hardware import keep_memory
+from emoset_cli.models.hardware import keep_few_kernels, keep_memory
 from emoset_cli.partition import WITHIN
 from emoset_cli.train.deep import checkpoint, device
 from emoset_cli.train.deep.board import write_epoch
@@ -34,6 +34,7 @@ def train_fold(job: Job) -> str:
     own = MODELS[job.options.model]
     torch.set_num_threads(1 if own.one_thread and not job.options.network.get(own.brings) else job.threads)
     keep_memory()
+    keep_few_kernels()
     sweep(job.folder)
     training = Training(job)
     training.resume()
