@@ -85,6 +85,26 @@ def test_what_is_heard_of_a_segment_does_not_depend_on_its_batch():
     assert torch.allclose(together, torch.cat(alone), atol=1e-5)
 
 
+@pytest.mark.parametrize(("name", "network"), [("acrnn", {"window_s": 0.5}), ("cnn-lstm", {})])
+def test_a_network_fits_eight_utterances(name, network):
+    torch.manual_seed(0)
+    model = build_network(name, {"x": ["high", "low"]}, False, network | {"dropout": 0.0}, FRONT | {"hop": 320})
+    time = torch.arange(8000) / 16_000
+    tones = torch.tensor([300.0, 320.0, 340.0, 360.0, 2000.0, 2100.0, 2200.0, 2300.0])
+    waves, lengths = 0.3 * torch.sin(2 * torch.pi * tones[:, None] * time), torch.full((8,), 8000)
+    truth = (tones < 1000).long()
+    model.front.fit([(waves, lengths)])
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+    for _ in range(30):
+        loss = torch.nn.functional.cross_entropy(model(waves, lengths, "x"), truth)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if loss < 0.1:
+            break
+    assert (model.eval()(waves, lengths, "x").argmax(1) == truth).all() and loss < 0.4
+
+
 @pytest.fixture(scope="module")
 def pair(prepared, tmp_path_factory):
     """A workspace in which the same ACRNN was trained without, with, and against a corpus discriminator."""

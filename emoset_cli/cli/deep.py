@@ -167,6 +167,7 @@ def _plan(group: list[str], data: _Data, options: Any, known: Any, initial: Any,
     from emoset_cli.prepare import entry_hash
     from emoset_cli.protocols import goes_across
     from emoset_cli.train.deep import tasks
+    from emoset_cli.train.deep.attributes import unknown
     from emoset_cli.train.deep.plan import plan_run
     from emoset_cli.train.task import build_task
 
@@ -202,6 +203,8 @@ def _plan(group: list[str], data: _Data, options: Any, known: Any, initial: Any,
         tasks.domains(built) if len(built) > 1
         else tasks.with_heads(built[data.labels], data.labels, data.pool or across or bool(data.unseen))
     )  # fmt: skip
+    for name, count in unknown(heard.task.utterances, heard.task.partition, options.attributes).items():
+        say(f"note: {count} training utterances have no {name}: they teach emotions, but not {name}", quiet)
     entries = {key: entry_hash(known[key]) for key in [*group, *(data.unseen or [])]}
     return plan_run(data.workspace, heard, options, entries, data.labels, data.subset, draw, initial)
 
