@@ -224,7 +224,7 @@ class Training:
         """Write everything that the next epoch needs."""
         streams, rng = checkpoint.random_state(self.rng)
         facts: dict[str, Any] = {
-            "rng": rng, "schedule": self.schedule.to_dict(), "updates": self.updates, "history": self.history,
+            "rng": rng, "schedule": self.schedule.to_dict(), "steps": self.updates, "history": self.history,
             "queues": {head: stream.state() for head, stream in self.data.streams.items()},
         }  # fmt: skip
         everything = checkpoint.prefixed("model", self.copy()) | checkpoint.prefixed("best", self.best)
@@ -246,7 +246,7 @@ class Training:
         self.start_optimizer()
         for name, optimizer in self.optimizers.items():
             checkpoint.restore_optimizer(optimizer, checkpoint.under(name, tensors), facts[name])
-        self.updates, self.history = facts["updates"], facts["history"]
+        self.updates, self.history = facts["steps"], facts["history"]
         for head, queue in facts["queues"].items():
             self.data.streams[head].restore(queue)
         checkpoint.restore_random(self.rng, checkpoint.under("rng", tensors), facts["rng"])
