@@ -169,7 +169,8 @@ class Training:
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
         if self.discriminators:
-            self.discriminators.unlearn(heard, codes)
+            with device.enough_memory(self.options):
+                self.discriminators.unlearn(heard, codes)
         return {name: float(loss.detach()) for name, loss in losses.items()}
 
     def _losses_of(self, batches: list[Batch], heard: Any, codes: dict[str, Any]) -> dict[str, Any]:
