@@ -102,7 +102,7 @@ def parry(workspace: Path, runs: dict[str, str]) -> list[str]:
 def _tables(told: dict[str, Any]) -> str:
     """The tables of a page, as Markdown, one level down."""
     page = (Path(told["report"]).parent / "results.md").read_text("utf-8")
-    return page.replace("\n## ", "\n### ").removeprefix("## ").strip().join(["### ", ""])
+    return ("\n" + page.strip()).replace("\n## ", "\n### ").strip()
 
 
 def _ambiguous(crossed: dict[str, Any]) -> str:
