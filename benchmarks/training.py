@@ -7,8 +7,8 @@ PyTorch, with what a large matrix product reaches in the same precision in the s
 
 Memory is the highest resident memory of processes of their own that train as the command does, epochs of 12 batches
 with devel and a checkpoint after each: for 256 utterances, and for the same 4 and 16 times. Batches are whole in all of
-them. Sizes are compared after equally many batches: at first memory grows with their number, whatever the size, since
-the C library keeps what they freed; how far is told for the smallest. ``--memory`` measures nothing else.
+them. Sizes are compared after equally many batches: memory grows with their number, whatever the size, since the C
+library keeps what they freed; how far is told for the smallest. ``--memory`` measures nothing else.
 """
 
 import json
