@@ -24,7 +24,7 @@ RECONCILED = {
 }
 WILD = (
     "train cnn-lstm -t emodb,emovo,ravdess --unseen urdu --pool --labels three-class-parry "
-    "--partition speakers:80/10/10 --hop 320 -w 3 -o adam -lr 0.001 -bs 16 -bw -e 8 --seed 0"
+    "--partition speakers:80/10/10 --hop 320 -w 3 -o adam -lr 0.001 -bs 16 -bw -e 14 --seed 0"
 )
 APPROACHES = {
     "single": WILD,
