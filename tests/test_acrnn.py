@@ -107,22 +107,23 @@ def test_a_network_fits_eight_utterances(name, network):
 
 @pytest.fixture(scope="module")
 def pair(prepared, tmp_path_factory):
-    """A workspace in which the same ACRNN was trained without, with, and against a corpus discriminator."""
+    """A workspace in which the same network was trained without, with, and against a corpus discriminator."""
     import shutil
 
     from emoset_cli.cli.main import main
 
     folder = tmp_path_factory.mktemp("pair") / "ws"
     shutil.copytree(prepared, folder)
-    words = ["train", "acrnn", "-t", f"{ARIA},{CORA}", "-mt", "--partition", "speakers", "-nm", "20", "--hop", "320",
-             "--segment", "1", "--shift", "0.5", "--adversarial-lr", "0.0001", *map(str, SMALL)]  # fmt: skip
+    words = ["train", "cnn-lstm", "-t", f"{ARIA},{CORA}", "-mt", "--partition", "speakers", "--segment", "1",
+             "--shift", "0.5", "--adversarial-lr", "0.0001", "--epoch-decay", "0.91", "--choose-by", "wa",
+             *map(str, LIGHT)]  # fmt: skip
     for word in ("off", "train", "adversarial"):
         assert main([*words, "--corpus-discriminator", word, "-d", str(folder)]) == 0
     return folder
 
 
 def found(folder, word):
-    [one] = [path for path in (folder / "runs").iterdir() if f"acrnn{word}-scratch" in path.name]
+    [one] = [path for path in (folder / "runs").iterdir() if f"cnn-lstm{word}-scratch" in path.name]
     return {"folder": str(one), "run": one.name}
 
 
@@ -131,7 +132,7 @@ def test_a_discriminator_alone_changes_nothing_and_against_it_the_encoder_moves(
     plain, watched, moved = (weights(run) for run in (off, beside, against))
     assert all(torch.equal(watched[name], value) for name, value in plain.items())
     assert {name.split(".")[0] for name in watched.keys() - plain.keys()} == {"attributes"}
-    assert not torch.equal(moved["trunks.acrnn.out.weight"], plain["trunks.acrnn.out.weight"])
+    assert not torch.equal(moved["trunks.cnn-lstm.dense.weight"], plain["trunks.cnn-lstm.dense.weight"])
 
 
 def test_segments_and_utterances_are_both_written(pair):
@@ -152,7 +153,7 @@ def test_segments_and_utterances_are_both_written(pair):
 def test_history_tells_the_discriminators_loss_and_the_learning_rate(pair):
     with (Path(found(pair, "-adversarial-corpus")["folder"]) / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [float(row["lr"]) for row in rows] == pytest.approx([1e-4, 0.91e-4])
+    assert [float(row["lr"]) for row in rows] == pytest.approx([2e-3, 0.91 * 2e-3])
     assert all(float(row["attribute_loss:corpus"]) > 0 for row in rows)
     best = max(float(row["devel_wa"]) for row in rows)
     chosen = [row for row in rows if row["best"] == "1"][-1]
