@@ -173,8 +173,8 @@ What of Parry et al.'s claims holds here. **None is shown or refuted.** The thre
 alone, and it is as large as those that the paper reads something into. A test on one training says that two networks
 differ, not that two methods do. In domain no network is above the baseline in UAR (two of 45 are in the paper); the +
 of gradient reversal there is of accuracy. That MTL clusters embeddings by corpus and gradient reversal does not (its
-Figure 2) is seen: silhouettes 0.21, 0.08, and 0.00 of the baseline. But a linear probe reads the corpus from all of them,
-gradient reversal's no worse than the baseline's: only the adversarial discriminators' embeddings hold a little less."""
+Figure 2) is seen: silhouettes 0.21, 0.08, and 0.00 of the baseline. But a linear probe reads the corpus from all of
+them, gradient reversal's no worse than the baseline's: only the adversarial discriminators' embeddings hold a little less."""
 
 if __name__ == "__main__":
     main()
