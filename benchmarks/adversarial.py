@@ -174,7 +174,7 @@ alone, and it is as large as those that the paper reads something into. A test o
 differ, not that two methods do. In domain no network is above the baseline in UAR (two of 45 are in the paper); the +
 of gradient reversal there is of accuracy. That MTL clusters embeddings by corpus and gradient reversal does not (its
 Figure 2) is seen: silhouettes 0.21, 0.08, and 0.00 of the baseline. But a linear probe reads the corpus from all of
-them, gradient reversal's no worse than the baseline's: only the adversarial discriminators' embeddings hold a little less."""
+them, gradient reversal's no worse than the baseline's: only the adversarial discriminators' hold a little less."""
 
 if __name__ == "__main__":
     main()
