@@ -135,10 +135,8 @@ def _timed(training: Any) -> tuple[float, float, int]:
 
         return run
 
-    import torch
-
     network, accelerator = training.network, training.accelerator
-    kept = network.front.forward, training.model.forward, accelerator.backward, torch.autograd.backward
+    kept = network.front.forward, training.model.forward, accelerator.backward
     network.front.forward = clocked(kept[0], -1.0)
     training.model.forward, accelerator.backward = clocked(kept[1]), clocked(kept[2])
     discriminators = training.discriminators
@@ -148,7 +146,7 @@ def _timed(training: Any) -> tuple[float, float, int]:
     start = time.perf_counter()
     rows = training.train()["rows"]
     wall = time.perf_counter() - start
-    network.front.forward, training.model.forward, accelerator.backward = kept[:3]
+    network.front.forward, training.model.forward, accelerator.backward = kept
     if discriminators:
         discriminators.learn, discriminators.unlearn = learn, unlearn
     return wall, inside[0], rows

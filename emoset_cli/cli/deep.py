@@ -87,7 +87,7 @@ def _attributes(given: dict[str, Any]) -> dict[str, Any]:
     if word and word != "off":
         given |= {"attributes": ["corpus"], "approach": word}
     elif "attributes" in given:
-        given["attributes"] = list(dict.fromkeys(list_of([given["attributes"]])))
+        given["attributes"] = list_of([given["attributes"]])
     return given
 
 

@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import Any
 
 SHARED = "shared"  # the key of a part that exists once, for all corpora
+FILTERBANKS = {"mels": 40, "win": 400, "hop": 160}  # 25 ms every 10 ms, of Zhu & Sato 2020 and Parry et al. 2022 alike
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ MODELS: dict[str, Model] = {
             "shift_s": 1.0,
             "eval_window": "crop",
             "choose_by": "wa",
-            "front": {"mels": 40, "win": 400, "hop": 160, "normalise": "global"},
+            "front": {**FILTERBANKS, "normalise": "global"},
         },
     ),
     "cnn-lstm": Model(
@@ -180,7 +181,7 @@ MODELS: dict[str, Model] = {
             "sampling": "mixed",
             "window_s": 10.0,
             "front": {
-                "mels": 40, "win": 400, "hop": 160, "normalise": "utterance",
+                **FILTERBANKS, "normalise": "utterance",
                 "time_masks": 1, "time_mask_frames": 30, "freq_masks": 1, "freq_mask_mels": 3,
             },
         },

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from emoset_cli.models import FILTERBANKS
 from emoset_cli.models.layers.attention import HeadsAttention
 from emoset_cli.models.layers.dropout import Dropout
 from emoset_cli.models.layers.frames import Frames
@@ -14,7 +15,6 @@ from emoset_cli.models.layers.start import he_normal
 from emoset_cli.models.network import Network
 
 # Source of all of these: Zhu & Sato 2020, Table 1 and section 3.1.
-MELS, HOP = 40, 160
 FILTERS, POOLS = (128, 256), ((2, 4), (1, 5))
 KERNEL = (5, 3)  # frames, mels
 DENSE, UNITS, HEADS, WIDTH = 768, 128, 8, 128
@@ -45,9 +45,8 @@ def build(
         Zhu & Sato 2020, section 3.1.
     """
     assert not adapters, "acrnn has no adapters"
-    front = front or {}
-    frames = round(window_s * SAMPLE_RATE / front.get("hop", HOP))
-    trunk = Acrnn(front.get("mels", MELS), frames, dropout)
+    front = FILTERBANKS | (front or {})
+    trunk = Acrnn(front["mels"], round(window_s * SAMPLE_RATE / front["hop"]), dropout)
     return Network(
         labels, {"acrnn": trunk}, dropout, front, head=lambda width, count: Perceptron(width, CLASSIFIER, count)
     )

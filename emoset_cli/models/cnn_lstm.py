@@ -5,13 +5,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from emoset_cli.models import FILTERBANKS
 from emoset_cli.models.layers.dropout import Dropout
 from emoset_cli.models.layers.frames import Frames
 from emoset_cli.models.layers.perceptron import Perceptron
 from emoset_cli.models.layers.start import he_normal
 from emoset_cli.models.network import Network
 
-MELS = 40  # Source: Parry et al. 2022, section 4
 FILTERS = (128, 256)
 KERNEL = 5  # frames
 UNITS, WIDTH = 512, 128
@@ -39,7 +39,8 @@ def build(
         Parry et al. 2022, sections 3.3 and 4.
     """
     assert not adapters, "cnn-lstm has no adapters"
-    trunk = CnnLstm((front or {}).get("mels", MELS), dropout)
+    front = FILTERBANKS | (front or {})
+    trunk = CnnLstm(front["mels"], dropout)
     return Network(labels, {"cnn-lstm": trunk}, dropout, front, head=lambda width, count: Perceptron(width, (), count))
 
 
