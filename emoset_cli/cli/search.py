@@ -99,7 +99,7 @@ def _read(name: str) -> Any:
         error = unknown("plan", name, own)
         raise EmosetError(f"{error.problem}: no such file, and emoset has none of this name", error.mend)
     file = path if path.is_file() else own[name]
-    shown = name if path.is_file() else f"plans/{file.name}"
+    shown = name if path.is_file() else f"searches/{file.name}"
     return read_plan(file, shown, search_options.commands(), search_options.command)
 
 
@@ -153,8 +153,9 @@ def _of_baseline(device: str) -> dict[str, Any]:
 
 def _answer_plan(plan: Any, as_json: bool) -> None:
     """What would be tried: every trial of a grid, else the space."""
+    from emoset_cli.knobs import told
     from emoset_cli.report.tables import Column, Table
-    from emoset_cli.search.space import grid_point, options_at, told
+    from emoset_cli.search.space import grid_point, options_at
 
     fixed = shlex.join(search_options.command_line(plan.train, plan.options, ["CORPORA"]))
     note = f"{plan.trials} trials ({plan.sampler})"
@@ -174,9 +175,9 @@ def _answer_plan(plan: Any, as_json: bool) -> None:
 
 def _answer_trials(plan: Any, folder: Path, trials: list[Any], command: Any, as_json: bool) -> None:
     """All trials, best first, and the command line of the best."""
+    from emoset_cli.knobs import told
     from emoset_cli.report.tables import Column, Table
     from emoset_cli.search.run import options_of, ranked
-    from emoset_cli.search.space import told
 
     order = ranked(trials)
     failed = [trial for trial in trials if trial.uar is None]

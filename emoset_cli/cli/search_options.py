@@ -8,8 +8,8 @@ from typing import Any, get_args, get_origin
 
 from emoset_cli.cli.deep import app
 from emoset_cli.errors import EmosetError
+from emoset_cli.knobs import Command, Knob, Value, told
 from emoset_cli.models import MODELS
-from emoset_cli.search.space import Command, Knob, Value, told
 
 # What `emoset search` is told itself, or what is of no use in a search.
 _ELSEWHERE = {"task", "workspace", "registry", "workers", "force", "as_json", "quiet", "device", "tensorboard"}
@@ -63,7 +63,7 @@ def given(train: str, words: list[str]) -> dict[str, Any]:
 
 def shipped() -> dict[str, Path]:
     """The plans that come with emoset, by name."""
-    return {path.stem: path for path in sorted((Path(__file__).parents[1] / "plans").glob("*.yaml"))}
+    return {path.stem: path for path in sorted((Path(__file__).parents[1] / "searches").glob("*.yaml"))}
 
 
 def _parameters(train: str) -> dict[str, inspect.Parameter]:

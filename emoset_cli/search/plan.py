@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from emoset_cli.errors import EmosetError, unknown
-from emoset_cli.search.space import RANGES, Command, Dimension, Knob, Value, grid_size, told
-from emoset_cli.yaml_schema import flag, integer, list_of, map_of, record, scientific, signed, text
+from emoset_cli.errors import EmosetError
+from emoset_cli.knob_reader import KnobReader, as_node, one_of
+from emoset_cli.knobs import Command, Knob, Value, told
+from emoset_cli.search.space import RANGES, Dimension, grid_size
+from emoset_cli.yaml_schema import integer, list_of, map_of, record, text
 from emoset_cli.yaml_tree import Document, Node, Where, read_tree, refuse
 
 SAMPLERS = {
@@ -17,7 +19,6 @@ SAMPLERS = {
 }
 OBJECTIVE = "mean devel UAR"
 TRIALS = 20
-_SHAPES: dict[type, Any] = {bool: flag, int: signed, float: scientific, str: text}
 
 
 @dataclass(frozen=True)
@@ -79,13 +80,13 @@ def read_plan(path: Path, name: str, commands: Sequence[str], command: Callable[
     document = Document(name)
     top = read_tree(path, document)
     search = record(
-        sampler=_one_of("sampler", SAMPLERS),
+        sampler=one_of("sampler", SAMPLERS),
         trials=_positive,
         seed=integer,
-        objective=_one_of("objective", [OBJECTIVE]),
+        objective=one_of("objective", [OBJECTIVE]),
     )
-    found = record(title=text, source=text, train=_one_of("command of emoset train", commands), options=_node,
-                   space=_node, search=search)(document, top, ())  # fmt: skip
+    found = record(title=text, source=text, train=one_of("command of emoset train", commands), options=as_node,
+                   space=as_node, search=search)(document, top, ())  # fmt: skip
     for key, example in (("train", "train: cnn"), ("space", "space: {dropout: {choice: [0, 0.2]}}")):
         if key not in found and top.kind == "mapping":
             document.wrong(top.line, (), f"the key '{key}' is missing", f"add {example}")
@@ -105,24 +106,6 @@ def _refuse(document: Document) -> None:
     refuse(sorted(document.mistakes, key=lambda mistake: mistake.line))
 
 
-def _node(document: Document, node: Node, where: Where) -> Node:
-    return node
-
-
-def _one_of(kind: str, known: Any) -> Any:
-    """A shape: one of some words."""
-
-    def read(document: Document, node: Node, where: Where) -> str | None:
-        word = text(document, node, where)
-        if word is None or word in known:
-            return word
-        error = unknown(kind, word, known)
-        document.wrong(node.line, where, error.problem, error.mend)
-        return None
-
-    return read
-
-
 def _positive(document: Document, node: Node, where: Where) -> int | None:
     count: int | None = integer(document, node, where)
     if count == 0:
@@ -131,27 +114,20 @@ def _positive(document: Document, node: Node, where: Where) -> int | None:
 
 
 @dataclass
-class _Reader:
+class _Reader(KnobReader):
     """Reads the parts of a plan that depend on its command; ``taken`` says where an option is set already."""
 
-    document: Document
-    train: str
-    command: Command
     grid: bool
 
     def __post_init__(self) -> None:
         self.taken: dict[str, str] = {}
 
     def fixed(self, node: Node, where: Where) -> dict[str, Value]:
-        """Options with one value each."""
-        found = {}
-        for name, inner in map_of(_node)(self.document, node, where).items():
-            knob = self.knob(name, (*where, name), where[0] == "space")
-            value = self.value(knob, inner, (*where, name)) if knob else None
-            if value is not None:
-                found[name] = value
-            if where[0] == "options":
-                self.take(name, "options", (*where, name))
+        """What is not searched."""
+        found = self.options(node, where)
+        for name, _ in node.value if node.kind == "mapping" else []:
+            if (*where, name.value) in self.document.lines:
+                self.take(str(name.value), "options", (*where, name.value))
         return found
 
     def take(self, name: str, by: str, where: Where) -> None:
@@ -161,41 +137,12 @@ class _Reader:
             self.document.wrong(self.document.lines[where], where, problem, "remove one of the two")
         self.taken.setdefault(name, by)
 
-    def knob(self, name: str, where: Where, searched: bool) -> Knob | None:
-        """The option of this name, which may be set here."""
-        known = self.command.knobs
-        error = self.command.refused.get(name)
-        if name not in known and error is None:
-            error = unknown(f"option of emoset train {self.train}", name, known)
-        elif name in known and known[name].fixed and searched:
-            error = EmosetError(
-                f"devel UARs of different {name} cannot be compared", "give it under options, and search once for each"
-            )
-        if error is None:
-            return known[name]
-        self.document.wrong(self.document.lines[where], where, error.problem, error.mend)
-        return None
-
-    def value(self, knob: Knob, node: Node, where: Where) -> Value | None:
-        """A value that the option takes; '' leaves an option of words out."""
-        if knob.kind is str and node.kind == "str" and not node.value:
-            return ""
-        value: Value | None = _SHAPES[knob.kind](self.document, node, where)
-        if value is None:
-            return None
-        try:
-            knob.check(value)
-        except EmosetError as error:
-            self.document.wrong(node.line, where, error.problem, error.mend)
-            return None
-        return value
-
     def space(self, node: Node) -> tuple[Dimension, ...]:
         """All that is searched."""
         if node.kind == "mapping" and not node.value:
             self.document.wrong(node.line, ("space",), "nothing is searched", "add an option: {choice: [...]}")
         dimensions = []
-        for name, inner in map_of(_node)(self.document, node, ("space",)).items():
+        for name, inner in map_of(as_node)(self.document, node, ("space",)).items():
             dimension = self.dimension(name, inner, ("space", name))
             if dimension:
                 dimensions.append(dimension)
@@ -206,7 +153,7 @@ class _Reader:
     def dimension(self, name: str, node: Node, where: Where) -> Dimension | None:
         """One name of the space."""
         before = len(self.document.mistakes)
-        found = record(**dict.fromkeys(("choice", *RANGES), _node))(self.document, node, where)
+        found = record(**dict.fromkeys(("choice", *RANGES), as_node))(self.document, node, where)
         if len(self.document.mistakes) > before:
             return None
         if len(found) != 1:
@@ -218,29 +165,8 @@ class _Reader:
 
     def choice(self, name: str, node: Node, where: Where) -> Dimension | None:
         """Values of an option, or mappings of options that are set together."""
-        place = (*where, "choice")
-        before = len(self.document.mistakes)
-        coupled = node.kind == "list" and any(inner.kind == "mapping" for inner in node.value)
-        knob = None if coupled else self.knob(name, where, True)
-        if knob is None and not coupled:
-            return None
-
-        def one(document: Document, inner: Node, at: Where) -> dict[str, Value] | None:
-            if knob is None:
-                return self.fixed(inner, at)
-            value = self.value(knob, inner, at)
-            return None if value is None else {name: value}
-
-        choices = list_of(one)(self.document, node, place)
-        if len(self.document.mistakes) > before:
-            return None
-        for index, options in enumerate(choices):
-            if not options or options.keys() != choices[0].keys():
-                problem = f"this choice sets {', '.join(options) or 'nothing'}, the first {', '.join(choices[0])}"
-                self.document.wrong(node.value[index].line, (*place, index), problem, "set the same options in each")
-            elif options in choices[:index]:
-                self.document.wrong(node.value[index].line, (*place, index), "this choice stands twice", "remove one")
-        return None if len(self.document.mistakes) > before else Dimension(name, "choice", choices=choices)
+        choices = self.choices(name, node, where, (*where, "choice"), True)
+        return None if choices is None else Dimension(name, "choice", choices=choices)
 
     def range(self, name: str, how: str, node: Node, where: Where) -> Dimension | None:
         """Two bounds of a number."""

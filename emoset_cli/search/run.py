@@ -9,8 +9,9 @@ from typing import Any
 from emoset_cli import runs
 from emoset_cli.errors import EmosetError
 from emoset_cli.files import sweep, write_text
+from emoset_cli.knobs import Value
 from emoset_cli.search.plan import OBJECTIVE, Plan
-from emoset_cli.search.space import Value, options_at
+from emoset_cli.search.space import options_at
 from emoset_cli.search.study import Journal, Trial, proposed
 
 # Options, fixed and searched, to the mean devel UAR and the names of the runs.
