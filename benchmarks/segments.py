@@ -183,10 +183,10 @@ def speed(workspace: Path, rounds: int) -> None:
     """All kinds in turn, after a first epoch of each; prints JSON."""
     import torch
 
-    from emoset_cli import parallel
+    from emoset_cli.cores import cores
     from emoset_cli.models.hardware import keep_memory
 
-    torch.set_num_threads(parallel.cores())
+    torch.set_num_threads(cores())
     keep_memory()
     trainings = {kind: _training(workspace, kind) for kind in KINDS}
     found: dict[str, Any] = {

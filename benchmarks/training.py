@@ -156,11 +156,11 @@ def speed(workspace: Path, rounds: int) -> None:
     """All kinds in turn, after a first epoch of each; prints JSON."""
     import torch
 
-    from emoset_cli import parallel
+    from emoset_cli.cores import cores
     from emoset_cli.models.hardware import keep_few_kernels, keep_memory
     from emoset_cli.train.deep.training import Training
 
-    torch.set_num_threads(parallel.cores())
+    torch.set_num_threads(cores())
     keep_memory()
     keep_few_kernels()
     trainings = {kind: Training(_job(workspace, *which)) for kind, which in KINDS.items()}

@@ -1,5 +1,7 @@
 """The one exception a user may see: what is wrong, and how to mend it."""
 
+import errno
+import os
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -39,3 +41,17 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> EmosetError:
 def _letters(name: str) -> str:
     """The name without case and punctuation: EMO-DB is nearer to emodb than to emov-db."""
     return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
+def of_system(error: OSError) -> EmosetError:
+    """The system's refusal (disk full, read-only folder, no permission) as an error with a mend."""
+    where = error.filename or "a file"
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    mends = {
+        errno.ENOSPC: "free some disk space and give the same command again: what was done is kept",
+        errno.EDQUOT: "free some of your quota and give the same command again: what was done is kept",
+        errno.EROFS: "choose a folder that can be written to with --workspace",
+        errno.EACCES: "choose a folder you may write to with --workspace, or change its permissions",
+        errno.EMFILE: "raise the limit of open files (ulimit -n) or use fewer --workers",
+    }
+    return EmosetError(f"{where}: {reason}", mends.get(error.errno or 0, "see that the file can be read or written"))

@@ -1,32 +1,18 @@
 """Jobs over several cores: one function for every stage that has independent pieces of work."""
 
-import os
-import signal
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
-from emoset_cli.errors import EmosetError
-
-
-def cores() -> int:
-    """Cores this process may use (its affinity where the system tells, else all)."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS, Windows
-        return os.cpu_count() or 1
-
-
-def threads(workers: int) -> int:
-    """Threads for each of some processes that share the cores; never more than ``OMP_NUM_THREADS`` allows."""
-    share = max(1, cores() // workers)
-    allowed = os.environ.get("OMP_NUM_THREADS", "")
-    return min(share, max(1, int(allowed))) if allowed.isdigit() else share
+from emoset_cli.cores import cores
+from emoset_cli.pool import pool
 
 
 def run_jobs(
-    function: Callable[..., Any], jobs: Sequence[tuple], workers: int = 0, threads: bool = False
+    function: Callable[..., Any],
+    jobs: Sequence[tuple],
+    workers: int = 0,
+    threads: bool = False,
+    scheduler: str = "",
 ) -> Iterator[Any]:
     """Yield ``function(*job)`` for each job, in the order in which they finish.
 
@@ -35,66 +21,38 @@ def run_jobs(
         jobs: argument tuples
         workers: processes (or threads) to use; 0 for all cores
         threads: threads of this process, for work that releases the interpreter lock (decoding, hashing)
+        scheduler: address of a Dask scheduler that has the jobs done by its workers; "" for this machine
 
     Raises:
-        EmosetError: if a worker process dies (out of memory, killed)
+        EmosetError: if a job kills its worker process again and again (out of memory), or the cluster is gone
     """
     workers = min(workers or cores(), len(jobs))
-    if workers <= 1:
+    if not scheduler and (workers <= 1 or (_is_daemon() and not threads)):
         for job in jobs:
             yield function(*job)
         return
     if threads:
         yield from _in_threads(function, jobs, workers)
         return
-    import joblib
-    from joblib.externals.loky import get_reusable_executor
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-    # loky ends a worker whose memory has grown and starts another: nothing is lost. Where warnings are errors, this one
-    # would end the thread that hands out the jobs, and the rest be waited for without end.
-    warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
-    parallel = joblib.Parallel(n_jobs=workers, backend="loky", return_as="generator_unordered")
-    results: Any = None
-    try:
-        with _children_without_sigint():
-            results = parallel(joblib.delayed(function)(*job) for job in jobs)
-        for result in results:  # noqa: UP028 (`yield from` would close it, with a warning, before we can)
-            yield result
-    except BaseException as error:  # an error, Ctrl-C, or nobody wants the rest
-        get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
-        with warnings.catch_warnings(action="ignore"):  # that jobs were cancelled
-            if results is not None:
-                results.close()
-        if isinstance(error, TerminatedWorkerError):
-            raise EmosetError(
-                "a worker process was killed, perhaps for want of memory",
-                "give the same command again, with fewer --workers: what was done is kept",
-            ) from None
-        raise
+    with pool(workers, scheduler) as workplace:
+        for number, job in enumerate(jobs):
+            workplace.submit(str(number), function, *job)
+        left = len(jobs)
+        while left:
+            for ended in workplace.finished(timeout_s=60.0):
+                if ended.traceback:
+                    raise RuntimeError(f"in a worker process:\n{ended.traceback}")
+                if ended.error:
+                    raise ended.error
+                left -= 1
+                yield ended.value
 
 
-@contextmanager
-def _children_without_sigint() -> Iterator[None]:
-    """Processes started here never see Ctrl-C, which reaches the whole group: this one hears it and ends them.
+def _is_daemon() -> bool:
+    """Whether this process may start none, as the workers of a cluster."""
+    from multiprocessing import current_process
 
-    The signal is blocked, not ignored: pressed meanwhile, it is delivered at the end. Starting the trackers of
-    multiprocessing unblocks it, so they are started before.
-    """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    from multiprocessing import resource_tracker
-
-    from joblib.externals.loky.backend import resource_tracker as lokys
-
-    resource_tracker.ensure_running()
-    lokys.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return current_process().daemon
 
 
 def _in_threads(function: Callable[..., Any], jobs: Sequence[tuple], workers: int) -> Iterator[Any]:

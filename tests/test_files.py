@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emoset_cli import files
+from emoset_cli.cores import cores
 from emoset_cli.errors import EmosetError
-from emoset_cli.parallel import cores, run_jobs
+from emoset_cli.parallel import run_jobs
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -134,5 +135,7 @@ def test_an_error_in_a_thread_arrives() -> None:
 
 
 def test_a_killed_worker_is_told() -> None:
-    with pytest.raises(EmosetError, match=r"a worker process was killed, perhaps for want of memory\n  mend: .*fewer"):
+    with pytest.raises(
+        EmosetError, match=r"worker was killed 3 times at the same job, perhaps for want of memory\n  mend: .*fewer"
+    ):
         list(run_jobs(die, [(1,), (2,)], 2))

@@ -233,7 +233,7 @@ def test_workers_end_in_silence_with_an_interrupted_command(done, tmp_path, mome
 
 
 @pytest.mark.skipif(not shutil.which("ps"), reason="needs ps")
-def test_a_killed_worker_is_told_and_the_command_goes_on_later(done, tmp_path):
+def test_a_killed_worker_is_replaced_and_its_work_done_again(done, tmp_path):
     workspace = shutil.copytree(done, tmp_path / "w")
     words = ["extract", "compare-2016", "demo-aria", "--workers", "2"]  # slow enough to catch its workers at work
     process = start(words, workspace)
@@ -241,12 +241,7 @@ def test_a_killed_worker_is_told_and_the_command_goes_on_later(done, tmp_path):
     workers = [pid for pid, args in processes(process.pid) if "popen_loky" in args]
     for worker in workers[:1]:
         os.kill(worker, signal.SIGKILL)
-    _, err = process.communicate()
-    assert workers, err
-    if process.returncode != 0:  # it may have been through
-        assert "error: a worker process was killed, perhaps for want of memory\n  mend: " in err
-        assert "Traceback" not in err
-    well(start(words, workspace))
+    assert well(process) == "" and workers
 
 
 def test_two_processes_at_once(recordings, tmp_path):

@@ -1,6 +1,5 @@
 """The command ``emoset``: commands below, and the one place where an error becomes two lines and an exit code."""
 
-import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ import typer
 from emoset_cli import __version__
 from emoset_cli.cli import corpora, data, deep, demo, papers, plot, probe, results, search, transfer
 from emoset_cli.cli.common import complain
-from emoset_cli.errors import EmosetError
+from emoset_cli.errors import EmosetError, of_system
 
 _INTERRUPTED = 130  # exit code after SIGINT, as shells give it
 
@@ -72,23 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our answer (head, less) has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        complain(_of_system(error))
+        complain(of_system(error))
         if os.environ.get("EMOSET_DEBUG"):
             raise
     if arguments is None:
         sys.exit(code)
     return code
-
-
-def _of_system(error: OSError) -> EmosetError:
-    """The system's refusal (disk full, read-only folder, no permission) as an error with a mend."""
-    where = error.filename or "a file"
-    reason = os.strerror(error.errno) if error.errno else str(error)
-    mends = {
-        errno.ENOSPC: "free some disk space and give the same command again: what was done is kept",
-        errno.EDQUOT: "free some of your quota and give the same command again: what was done is kept",
-        errno.EROFS: "choose a folder that can be written to with --workspace",
-        errno.EACCES: "choose a folder you may write to with --workspace, or change its permissions",
-        errno.EMFILE: "raise the limit of open files (ulimit -n) or use fewer --workers",
-    }
-    return EmosetError(f"{where}: {reason}", mends.get(error.errno or 0, "see that the file can be read or written"))

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from emoset_cli.cores import cores
 from emoset_cli.errors import EmosetError
 from emoset_cli.features import Plan, exact, threads_of_torch
 from emoset_cli.features.spectrogram import SETTINGS, SIDE, painter
-from emoset_cli.parallel import cores
 
 PACKAGE = "torchvision"
 OPTIONS = ("model", "layer", "weights", "precision", "device")

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from emoset_cli.cores import cores
 from emoset_cli.errors import EmosetError, unknown
 from emoset_cli.features import FRAMES, Plan, exact, threads_of_torch
-from emoset_cli.parallel import cores
 
 PACKAGE = "transformers"
 OPTIONS = ("model", "layer", "pool", "precision", "device")

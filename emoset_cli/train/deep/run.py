@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from emoset_cli import __version__, runs
+from emoset_cli.cores import cores, threads
 from emoset_cli.files import digest, sweep, write_json, write_text
 from emoset_cli.models import MODELS
-from emoset_cli.parallel import cores, run_jobs, threads
+from emoset_cli.parallel import run_jobs
 from emoset_cli.partition import PARTITIONS, WITHIN, write_partition
 from emoset_cli.train.deep import checkpoint
 from emoset_cli.train.deep.attributes import unknown

@@ -1,0 +1,18 @@
+"""How many cores there are, and how processes share them."""
+
+import os
+
+
+def cores() -> int:
+    """Cores this process may use (its affinity where the system tells, else all)."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        return os.cpu_count() or 1
+
+
+def threads(workers: int) -> int:
+    """Threads for each of some processes that share the cores; never more than ``OMP_NUM_THREADS`` allows."""
+    share = max(1, cores() // workers)
+    allowed = os.environ.get("OMP_NUM_THREADS", "")
+    return min(share, max(1, int(allowed))) if allowed.isdigit() else share
