@@ -120,6 +120,11 @@ def each(items: Iterable[Any], work: Callable[[Any], Any]) -> tuple[list[Any], b
     return results, well
 
 
+def strictly(items: Iterable[Any], work: Callable[[Any], Any]) -> tuple[list[Any], bool]:
+    """As `each`, but the first error ends it."""
+    return [work(item) for item in items], True
+
+
 def finish(well: bool) -> None:
     """Exit code 1 where something failed, after all that could be done was done."""
     if not well:

@@ -9,6 +9,7 @@ import typer
 
 from emoset_cli.cli.common import (
     DEFAULT_WORKSPACE,
+    Attempt,
     Force,
     Json,
     Quiet,
@@ -241,15 +242,11 @@ def extract(
     from emoset_cli.report.tables import Column, Table
 
     features.find_feature(feature)  # before anything is read
-    keys = chosen_corpora(corpora, workspace)
     given = {
         "model": model, "layer": layer, "pool": pool, "weights": weights, "precision": precision, "device": device,
     }  # fmt: skip
     options = {option: value for option, value in given.items() if value}
-    recipe = features.recipe(feature, options, workers, not quiet and sys.stderr.isatty())
-    if recipe.note:
-        say(f"note: {recipe.note}", quiet)
-    done, well = each(keys, lambda key: _extract(workspace, recipe, key, force, quiet))
+    done, well = extracted(feature, chosen_corpora(corpora, workspace), options, workspace, workers, force, quiet)
     heads = [
         Column("corpus", "text", "corpus"), Column("feature", "text", "feature"),
         Column("utterances", "count", "utterances"), Column("without", "count", "without_features"),
@@ -259,6 +256,19 @@ def extract(
     if done:
         answer(done, [Table("Features", heads, [[row[head.key] for head in heads] for row in done])], as_json)
     finish(well and not any(row["without_features"] for row in done))
+
+
+def extracted(
+    feature: str, keys: list[str], options: dict[str, str], workspace: Path, workers: int, force: bool, quiet: bool,
+    attempt: Attempt = each,
+) -> tuple[list[dict[str, Any]], bool]:  # fmt: skip
+    """Extract a feature set for some corpora; answer their rows of the table and whether all went well."""
+    from emoset_cli import features
+
+    recipe = features.recipe(feature, options, workers, not quiet and sys.stderr.isatty())
+    if recipe.note:
+        say(f"note: {recipe.note}", quiet)
+    return attempt(keys, lambda key: _extract(workspace, recipe, key, force, quiet))
 
 
 def _extract(workspace: Path, recipe: Any, key: str, force: bool, quiet: bool) -> dict[str, Any]:

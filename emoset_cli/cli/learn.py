@@ -226,6 +226,16 @@ def partition_of(key: str, spec: str, seed: int, workspace: Path, known: Any) ->
     return facts["spec"], facts["seed"]
 
 
+def facts_of(key: str, spec: str, seed: int, workspace: Path, known: Any) -> list[Any]:
+    """What decides the scores of a training on a corpus, besides its options: data, entry, partition and its seed."""
+    from emoset_cli.corpora import get_corpus
+    from emoset_cli.prepare import data_hash, entry_hash, read_utterances
+
+    entry = get_corpus(known, key)
+    partition = partition_of(key, spec, seed, workspace, known)
+    return [data_hash(read_utterances(workspace, key, entry)), entry_hash(entry), *partition]
+
+
 def _answer_runs(runs: list[Any], as_json: bool) -> None:
     from statistics import mean
 

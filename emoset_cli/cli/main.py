@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from emoset_cli import __version__
-from emoset_cli.cli import corpora, data, deep, demo, papers, plot, probe, results, search, transfer
+from emoset_cli.cli import corpora, data, deep, demo, papers, plot, probe, results, run, search, transfer
 from emoset_cli.cli.common import complain
 from emoset_cli.errors import EmosetError, of_system
 
@@ -27,6 +27,7 @@ app.add_typer(corpora.app, name="corpora")
 app.command()(data.prepare)
 app.command()(data.extract)
 app.add_typer(deep.app, name="train")
+app.command()(run.run)
 app.command()(search.search)
 app.command()(results.evaluate)
 app.command()(results.compare)

@@ -21,6 +21,7 @@ from emoset_cli.cli.common import (
     list_of,
     load_registry,
     say,
+    strictly,
 )
 from emoset_cli.errors import EmosetError, unknown
 from emoset_cli.models import MODELS
@@ -108,7 +109,7 @@ def _trained(train: str, given: dict[str, Any]) -> tuple[float, list[str]]:
     from statistics import mean
 
     trained = deep.trained if train in MODELS else learn.trained
-    runs, _ = trained(train, given, lambda items, work: ([work(item) for item in items], True))
+    runs, _ = trained(train, given, strictly)
     scored = runs[1:] if given.get("tune") else runs  # the shared network is only where the others start
     devel = [mean(fold["devel_uar"] for fold in run.config["chosen"].values()) for run in scored]
     return mean(devel), [run.name for run in runs]
@@ -116,19 +117,15 @@ def _trained(train: str, given: dict[str, Any]) -> tuple[float, list[str]]:
 
 def _data(plan: Any, keys: list[str], workspace: Path, known: Any, device: str) -> dict[str, Any]:
     """What besides the plan decides the scores of its trials."""
-    from emoset_cli.corpora import get_corpus
     from emoset_cli.files import digest
     from emoset_cli.labels import own_file
-    from emoset_cli.prepare import data_hash, entry_hash, read_utterances
 
     spec, seed = str(plan.options.get("partition", "")), int(plan.options.get("seed", 0))
     files = [path for path in (Path(spec), own_file(workspace)) if path and path.is_file()]
     data: dict[str, Any] = {"files": [digest(path.read_bytes()) for path in files], "corpora": {}}
     unseen = list_of([str(plan.options["unseen"])]) if plan.options.get("unseen") else []
     for key in [*keys, *unseen]:
-        entry = get_corpus(known, key)
-        partition = learn.partition_of(key, spec, seed, workspace, known)
-        data["corpora"][key] = [data_hash(read_utterances(workspace, key, entry)), entry_hash(entry), *partition]
+        data["corpora"][key] = learn.facts_of(key, spec, seed, workspace, known)
     return data | (_of_network(plan, device) if plan.train in MODELS else _of_baseline(device))
 
 

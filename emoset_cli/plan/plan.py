@@ -1,7 +1,7 @@
 """What a plan is: sets of runs over corpora, features they need, and the sections of the report."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from emoset_cli.knobs import Value
@@ -32,7 +32,7 @@ class RunSet:
     corpora: tuple[str, ...] = ()
     origin: str = ""
     unseen: bool = False
-    options: Mapping[str, Value] = None  # type: ignore[assignment]
+    options: Mapping[str, Value] = field(default_factory=dict)
     points: tuple[Mapping[str, Value], ...] = ({},)
     seeds: tuple[int, ...] = (0,)
 

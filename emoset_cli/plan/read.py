@@ -13,7 +13,7 @@ from emoset_cli.plan.plan import PAPER, SMOKE, Extraction, Plan, RunSet, Wanted
 from emoset_cli.yaml_schema import flag, integer, list_of, map_of, or_else, record, text
 from emoset_cli.yaml_tree import Document, Node, Where, read_tree, refuse
 
-ON = ("each", "together")
+OVER = ("each", "together")
 EXTRACT = ("model", "layer", "pool", "weights", "precision")  # options of emoset extract
 # What a section of the report may be told, besides its runs and title.
 SECTIONS: dict[str, tuple[str, ...]] = {
@@ -62,7 +62,7 @@ def read_plan(path: Path, shown: str, size: str, known: Known) -> Plan:
     top = read_tree(path, document)
     found = record(title=text, source=text, corpora=list_of(text), unseen=list_of(text), extract=as_node, runs=as_node,
                    report=as_node, sizes=as_node)(document, top, ())  # fmt: skip
-    for key, example in (("corpora", "corpora: [emodb]"), ("runs", "runs: {mine: {train: svm, on: each}}")):
+    for key, example in (("corpora", "corpora: [emodb]"), ("runs", "runs: {mine: {train: svm, over: each}}")):
         if key not in found and top.kind == "mapping":
             document.wrong(top.line, (), f"the key '{key}' is missing", f"add {example}")
     reader = _Reader(document, known)
@@ -166,14 +166,14 @@ class _Reader:
         """The sets of runs by name; each may start from one before it."""
         if node is None:
             return {}
-        shape = record(train=one_of("command of emoset train", self.known.commands), on=one_of("word", ON), unseen=flag,
+        shape = record(train=one_of("command of emoset train", self.known.commands), over=one_of("word", OVER), unseen=flag,
                        corpora=list_of(text), options=as_node, grid=as_node, seeds=list_of(integer),
                        **{"from": text})  # fmt: skip
         found: dict[str, RunSet] = {}
         for name, one in map_of(shape)(self.document, node, ("runs",)).items():
             where = ("runs", name)
             line = self.document.lines[where]
-            for key, example in (("train", "train: cnn"), ("on", "on: each, or on: together")):
+            for key, example in (("train", "train: cnn"), ("over", "over: each, or over: together")):
                 if key not in one:
                     self.document.wrong(line, where, f"the key '{key}' is missing", f"add {example}")
             origin = one.get("from") or ""
@@ -189,7 +189,7 @@ class _Reader:
         knobs = self.knobs(one["train"])
         options = knobs.options(one["options"], (*where, "options")) if "options" in one else {}
         points = self.points(knobs, one["grid"], (*where, "grid")) if "grid" in one else ({},)
-        return RunSet(name, one["train"], one.get("on") == "together", one.get("corpora") or (), origin,
+        return RunSet(name, one["train"], one.get("over") == "together", one.get("corpora") or (), origin,
                       bool(one.get("unseen")), options, points, one.get("seeds") or (0,))  # fmt: skip
 
     def points(self, knobs: KnobReader, node: Node, where: Where) -> tuple[Mapping[str, Value], ...]:

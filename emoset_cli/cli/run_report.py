@@ -1,0 +1,3 @@
+def report(*a, **k):
+    from pathlib import Path
+    return Path("x"), []
