@@ -92,7 +92,7 @@ ONLY = {
     "torch": {"models", "features", "train", "synth"},
     "torchaudio": {"models"},
     "torchvision": {"models", "synth"},
-    "transformers": {"models", "synth"},
+    "transformers": {"models"},
     "peft": {"models"},
     "huggingface_hub": {"models"},
     "accelerate": {"train"},

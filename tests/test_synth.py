@@ -244,7 +244,7 @@ def test_what_is_made_is_whole_at_once_and_the_same_for_a_seed(name, tmp_path):
     made = MADE[name](tmp_path / "a")
     files = sorted(file for file in (tmp_path / "a").rglob("*") if file.is_file())
     before = [(file.name, file.read_bytes(), file.stat().st_mtime_ns) for file in files]
-    assert MADE[name](tmp_path / "a") == made and not [file for file in tmp_path.rglob(".*")]
+    assert MADE[name](tmp_path / "a") == made and not list(tmp_path.rglob(".*"))
     assert [(file.name, file.read_bytes(), file.stat().st_mtime_ns) for file in files] == before
     MADE[name](tmp_path / "b")
     assert all((tmp_path / "b" / told).read_bytes() == raw for told, raw, _ in before)

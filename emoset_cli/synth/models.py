@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +34,19 @@ def tiny_encoder(folder: Path, seed: int = 0, **options: Any) -> Path:
     """
     if not (folder / "model.safetensors").is_file():
         import torch
-        from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForPreTraining
-        from transformers.utils import logging
 
+        transformers: Any = import_module("transformers")
+        logging: Any = import_module("transformers.utils.logging")
         talks = logging.is_progress_bar_enabled()
         logging.disable_progress_bar()
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            network = Wav2Vec2ForPreTraining(Wav2Vec2Config(**{**WAVES, **_HEADS, **options}))
+            config = transformers.Wav2Vec2Config(**{**WAVES, **_HEADS, **options})
+            network = transformers.Wav2Vec2ForPreTraining(config)
         aside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
         try:
             network.save_pretrained(aside)
-            Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(aside)
+            transformers.Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(aside)
             _put(aside, folder)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
