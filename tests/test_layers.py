@@ -92,7 +92,7 @@ ONLY = {
     "torch": {"models", "features", "train", "synth"},
     "torchaudio": {"models"},
     "torchvision": {"models", "synth"},
-    "transformers": {"models"},
+    "transformers": {"models", "synth"},
     "peft": {"models"},
     "huggingface_hub": {"models"},
     "accelerate": {"train"},
