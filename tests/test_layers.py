@@ -97,7 +97,7 @@ ONLY = {
     "huggingface_hub": {"models"},
     "accelerate": {"train"},
     "tensorboard": {"train"},
-    "yaml": {"yaml_tree", "runs", "exchange", "search"},
+    "yaml": {"yaml_tree", "runs", "exchange", "search", "report"},
     "optuna": {"search"},
     "regex": {"bounded"},
     "openpyxl": {"tables"},
