@@ -11,33 +11,42 @@ from typing import Any
 import numpy as np
 
 from emoset_cli.aggregate import ranks
-from emoset_cli.errors import EmosetError
+from emoset_cli.errors import EmosetError, unknown
 from emoset_cli.partition import WITHIN, Partition, shared_folds
 
 
-def read_spec(spec: str) -> tuple[str, int]:
-    """What stands behind ``lolo:``, taken apart: the partition of each corpus, and how many utterances are added.
+def read_spec(spec: str) -> tuple[str, str, int]:
+    """What stands behind ``lolo:``, taken apart.
+
+    Returns:
+        the partition of each corpus; the one language that is left out, "" for each in turn; how many of its utterances
+        are added
 
     Raises:
-        EmosetError: if a ``+`` is not followed by a number
+        EmosetError: if a ``+`` is not followed by a number, or an ``@`` by a language
 
     Example:
-        >>> read_spec("deep-wccn+30"), read_spec("folds:5")
-        (('deep-wccn', 30), ('folds:5', 0))
+        >>> read_spec("deep-wccn@deu+30"), read_spec("folds:5")
+        (('deep-wccn', 'deu', 30), ('folds:5', '', 0))
     """
-    name, plus, count = spec.partition("+")
+    words, plus, count = spec.partition("+")
+    name, at, language = words.partition("@")
     if plus and not (count.isascii() and count.isdecimal() and int(count)):
         raise EmosetError(
             f"'lolo:{spec}' does not say how many utterances of the language left out are added",
-            f"for example --partition lolo:{name}+30",
+            f"for example --partition lolo:{words}+30",
         )
-    return name, int(count or 0)
+    if at and not language:
+        raise EmosetError(
+            f"'lolo:{spec}' does not say which language is left out", f"for example --partition lolo:{name}@deu"
+        )
+    return name, language, int(count or 0)
 
 
 def leave_one_out(
     spec: str, partitions: Mapping[str, Partition], utterances: Any, labels: Sequence[str | None], seed: int
 ) -> Partition:
-    """A fold ``LANGUAGE/FOLD`` for each language and each fold of the corpora's own partitions.
+    """A fold ``LANGUAGE/FOLD`` for each language, or the one that is named, and each fold of the corpora's partitions.
 
     Train and devel are those of the fold in the other languages; test is the fold's test in the language left out, and
     the fold's test in the others is called ``within``. With utterances to be added, these are drawn from the fold's
@@ -51,11 +60,12 @@ def leave_one_out(
         seed: of the draw
 
     Raises:
-        EmosetError: if the corpora have different folds, there is a single language, or too few utterances to draw
+        EmosetError: if the corpora have different folds, there is a single language, none of the name, or too few
+            utterances to draw
     """
     import pandas as pd
 
-    _, count = read_spec(spec)
+    name, only, count = read_spec(spec)
     folds = shared_folds(
         {key: one.folds for key, one in partitions.items()},
         f"partition lolo:{spec}",
@@ -66,8 +76,10 @@ def leave_one_out(
     used = sorted(set(languages[(own != "").any(axis=1).to_numpy()]))
     if len(used) < 2:
         raise EmosetError(f"lolo needs at least two languages, not {used}", "name more corpora with -t")
+    if only and only not in used:
+        raise unknown(f"language of lolo:{name}", only, used)
     columns = {}
-    for language in used:
+    for language in [only] if only else used:
         mine = languages == language
         for fold in folds:
             where = own[fold].to_numpy().astype(str)

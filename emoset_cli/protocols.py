@@ -1,8 +1,8 @@
 """How utterances are split: published lists, speaker ratios, folds, and leaving one of something out.
 
 A specification is a word: ``published`` or the name of a published partition, ``speakers[:70/15/15]``, ``loso``,
-``losgo:K``, ``folds:K``, ``loco``, ``lolo[:NAME[+N]]``, or the path of a CSV file with columns ``utterance`` and one
-column a fold holding train, devel or test.
+``losgo:K``, ``folds:K``, ``loco``, ``lolo[:NAME[@LANGUAGE][+N]]``, or the path of a CSV file with columns ``utterance``
+and one column a fold holding train, devel or test.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,7 +31,8 @@ PROTOCOLS = {
     "folds": "folds:K, K speaker-disjoint folds balanced in utterances, labels and gender",
     "loco": "leave one corpus out: a fold for each corpus (needs a label space that the corpora share)",
     "lolo": "leave one language out: a fold for each language; lolo:NAME makes one of each fold of the partition that "
-    "each corpus has by that name (or lolo:folds:K), lolo:NAME+N adds N utterances of the language left out to train",
+    "each corpus has by that name (or lolo:folds:K), lolo:NAME@deu leaves out that language only, lolo:NAME+N adds N "
+    "utterances of the language left out to train",
 }
 
 
@@ -83,7 +84,7 @@ def _made(
 
 def _parts(argument: str, utterances: Any, corpora: dict[str, Corpus], seed: int) -> dict[str, Partition]:
     """The partition that each corpus has of its own, for ``lolo:ARGUMENT``."""
-    name, _ = read_spec(argument)
+    name, *_ = read_spec(argument)
     tables = dict(list(utterances.groupby("corpus", sort=False)))
     lacking = [key for key in tables if name not in corpora[key].partitions]
     if lacking and name.partition(":")[0] not in PROTOCOLS.keys() - {"loco", "lolo"}:

@@ -13,11 +13,11 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from emoset_cli.synth.models import LAYERS as LAYER
+from emoset_cli.synth.models import WAVES as WAVE
+
 logging.disable_progress_bar()
 
-LAYER = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
-POSITIONS = {"num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 4}
-WAVE = {**LAYER, **POSITIONS, "conv_dim": (16,) * 7}
 LARGE = {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True}
 WHISPER = {
     "d_model": 32, "encoder_layers": 2, "decoder_layers": 1, "encoder_attention_heads": 4, "vocab_size": 64,

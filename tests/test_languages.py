@@ -146,6 +146,14 @@ def test_the_papers_table_2_on_recordings(real, shared, emoset):
     assert {key: int(mine.sum()) for key, mine in tested.items()} == {"emodb": 339, "ravdess": 672}  # its table 1
 
 
+def test_one_language_only_has_the_folds_that_leave_it_out():
+    utterances = three()
+    for more in ("", "+9"):
+        whole, one = (make(f"lolo:folds:5{language}{more}", utterances, 3) for language in ("", "@fra"))
+        assert one.folds == [f"fra/{fold}" for fold in "12345"] and one.name == f"lolo:folds:5@fra{more}"
+        assert (one.table == whole.table[one.folds]).all(axis=None)
+
+
 def test_a_speaker_within_counts_as_tested():
     utterances = three()
     partition = make("lolo:losgo:5", utterances)
@@ -263,6 +271,9 @@ def test_a_rare_label_is_used_up_and_what_the_run_leaves_out_is_not_drawn():
         ("lolo:folds:5+²", "'lolo:folds:5+²' does not say how many", "lolo:folds:5+30"),
         ("lolo:folds:5+1000", "partition lolo:folds:5+1000, fold deu/1: 1000 utterances are to be added, there are 48 "
          "to draw from", "--partition lolo:folds:5+48, or fewer"),
+        ("lolo:folds:5@fra+0", "'lolo:folds:5@fra+0' does not say how many", "lolo:folds:5@fra+30"),
+        ("lolo:folds:5@", "'lolo:folds:5@' does not say which language is left out", "lolo:folds:5@deu"),
+        ("lolo:folds:5@ita", "unknown language of lolo:folds:5 'ita'", "known: deu, fra"),
         ("lolo:folds:99", "'folds:99' needs a number of groups from 3 to 10", "folds:5"),
         ("loco:folds:5", "'loco:folds:5': loco takes no argument", "--partition loco"),
     ],

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from emoset_cli.errors import EmosetError
 from emoset_cli.synth import demo, prosody
+from emoset_cli.synth.models import MADE, NETWORK, _put, tiny_encoder, tiny_network
 from emoset_cli.synth.sounds import CONSONANTS, VOWELS, spell
 from emoset_cli.synth.voice import Prosody, Voice, speak
 
@@ -233,3 +234,40 @@ def test_mistakes(tmp_path: Path) -> None:
     with pytest.raises(EmosetError, match=r"seed of the demo corpora is -1\n  mend: give 0 or more"):
         demo.write(tmp_path, seed=-1)
     assert not list(tmp_path.iterdir())
+
+
+# ---------------------------------------------------------------- tiny networks
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_what_is_made_is_whole_at_once_and_the_same_for_a_seed(name, tmp_path):
+    made = MADE[name](tmp_path / "a")
+    files = sorted(file for file in (tmp_path / "a").rglob("*") if file.is_file())
+    before = [(file.name, file.read_bytes(), file.stat().st_mtime_ns) for file in files]
+    assert MADE[name](tmp_path / "a") == made and not list(tmp_path.rglob(".*"))
+    assert [(file.name, file.read_bytes(), file.stat().st_mtime_ns) for file in files] == before
+    MADE[name](tmp_path / "b")
+    assert all((tmp_path / "b" / told).read_bytes() == raw for told, raw, _ in before)
+    other = MADE[name](tmp_path / "c", seed=1)  # type: ignore[call-arg]
+    file = other if other.is_file() else other / "model.safetensors"
+    assert file.read_bytes() not in [raw for _, raw, _ in before]
+
+
+def test_the_tiny_network_sees_and_the_tiny_encoder_hears(tmp_path):
+    from emoset_cli.models import imagenet
+    from emoset_cli.models.pretraining import read_masked
+
+    read = imagenet.read_weights(NETWORK, str(tiny_network(tmp_path / "network")))
+    assert sum(tensor.numel() for tensor in read.tensors.values()) < 1.3e6
+    assert read_masked(str(tiny_encoder(tmp_path / "encoder")), True, False).width == 32
+
+
+def test_an_encoder_that_another_process_made_meanwhile_is_kept(tmp_path):
+    folder = tiny_encoder(tmp_path / "encoder")
+    whole = (folder / "model.safetensors").read_bytes()
+    aside = tiny_encoder(tmp_path / "other", seed=1)
+    _put(aside, folder)
+    assert (folder / "model.safetensors").read_bytes() == whole
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(OSError, match="not empty"):
+        _put(aside, folder)

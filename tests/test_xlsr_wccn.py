@@ -10,12 +10,13 @@ import speech_models
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import Wav2Vec2Config, Wav2Vec2ForPreTraining
+from transformers import Wav2Vec2ForPreTraining
 
 from emoset_cli.errors import EmosetError
 from emoset_cli.models import xlsr_wccn
 from emoset_cli.models.layers.masking import SPAN, negatives, span_mask
 from emoset_cli.models.pretraining import read_masked
+from emoset_cli.synth.models import tiny_encoder
 from emoset_cli.train.deep import checkpoint
 from emoset_cli.train.deep.settings import settings_of
 
@@ -25,22 +26,9 @@ LABELS = {"common": ["anger", "calm", "sad"]}
 SHORT = ["-e", 1, "-spe", 2, "--precision", "fp32", "--workers", 1, "-q"]
 
 
-def pretrained(folder: Path, **options) -> Path:
-    """A tiny wav2vec 2.0 with the heads of its pre-training."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        config = Wav2Vec2Config(
-            **speech_models.WAVE, **options, num_codevectors_per_group=8, codevector_dim=16, proj_codevector_dim=16,
-            num_negatives=5,
-        )  # fmt: skip
-        Wav2Vec2ForPreTraining(config).save_pretrained(folder)
-    speech_models.extractor("wav2vec2").save_pretrained(folder)
-    return folder
-
-
 @pytest.fixture(scope="session")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return pretrained(tmp_path_factory.mktemp("pretrained"))
+    return tiny_encoder(tmp_path_factory.mktemp("pretrained"))
 
 
 def network(encoder, **options):
@@ -103,7 +91,7 @@ def test_what_is_pooled_is_mean_and_standard_deviation(encoder):
 
 @pytest.mark.parametrize("large", [False, True])
 def test_the_encoders_loss_is_that_of_transformers_for_the_same_masks(encoder, large, tmp_path):
-    folder = pretrained(tmp_path, **speech_models.LARGE) if large else encoder  # XLSR-53 is a large one
+    folder = tiny_encoder(tmp_path, **speech_models.LARGE) if large else encoder  # XLSR-53 is a large one
     model = read_masked(str(folder), True, False)
     reference = Wav2Vec2ForPreTraining.from_pretrained(folder, config=model.network.config)
     x = torch.randn(3, 32_000)

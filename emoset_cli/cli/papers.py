@@ -11,8 +11,8 @@ from emoset_cli.errors import EmosetError, unknown
 
 
 def table(
-    paper: Annotated[str, typer.Argument(metavar="NAME", help="zhu2020 or parry2022")],
-    names: Annotated[list[str] | None, typer.Argument(metavar="RUN", help="runs; all of networks by default")] = None,
+    paper: Annotated[str, typer.Argument(metavar="NAME", help="zhu2020, parry2022, alisamir2022-table2 or deepwccn")],
+    names: Annotated[list[str] | None, typer.Argument(metavar="RUN", help="runs; all that may fit by default")] = None,
     out: Out = None,
     workspace: Workspace = DEFAULT_WORKSPACE,
     as_json: Json = False,
@@ -21,7 +21,9 @@ def table(
     """Fill in the table of a paper with your runs, beside what it published; write a page and tables.
 
     zhu2020: networks of one corpus, of several, with a corpus discriminator, with an adversarial one. parry2022: MTL,
-    GR and AD with attributes against the network without. Runs that do not fit are left out and named.
+    GR and AD with attributes against the network without. alisamir2022-table2: emotion embeddings of one corpus and of
+    several, frozen and fine-tuned. deepwccn: within and across languages, with and without (Deep-)WCCN. Runs that do
+    not fit are left out and named.
 
     Example: emoset table zhu2020
     """
@@ -34,11 +36,12 @@ def table(
     if paper not in TABLES:
         raise unknown("table", paper, TABLES)
     found, well = each(names or runs.list_runs(workspace), lambda name: runs.find_run(workspace, name))
-    found = [run for run in found if names or is_network(run)]
+    found = [run for run in found if names or TABLES[paper].baselines or is_network(run)]
     if not found and not well:
         finish(False)
     if not found:
-        raise EmosetError(f"{workspace} holds no finished run of a network", "emoset train acrnn")
+        what = "" if TABLES[paper].baselines else " of a network"
+        raise EmosetError(f"{workspace} holds no finished run{what}", f"emoset train {'acrnn' if what else 'forest'}")
     result = TABLES[paper].find(found)
     folder = out or workspace / "reports" / f"table_{paper}_{digest([run.name for run in found], length=8)}"
     page = write_paper_page(folder, TABLES[paper], result, f"emoset table {shlex.join([paper, *(names or [])])}")

@@ -33,8 +33,9 @@ def dry_run(
          row["command"]]
         for row in rows
     ]  # fmt: skip
-    note = f"{len(open_)} of {len(todo)} jobs to do: about {in_words(left)} on {workers} workers"
-    note += f", without {unknown} jobs of which none like them was done here" if unknown else ""
+    note = f"{len(open_)} of {len(todo)} jobs to do"
+    note += f": about {in_words(left)} on {workers} workers" if len(open_) > unknown else ""
+    note += f"; how long {unknown} of them take is not known: none like them was done here" if unknown else ""
     reduced = f". Size {plan.size}: {'; '.join(plan.reduced)}" if plan.reduced else ""
     value = {
         "plan": plan.name, "size": plan.size, "corpora": list(over.corpora), "unseen": list(over.unseen), "jobs": rows,

@@ -17,8 +17,8 @@ def language_scores(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """For each run and each language left out: the scores on it, then on each language trained on, as plain values.
 
     Every fold is scored by itself, the test utterances of all corpora of a language together, and ``uar`` and ``wa``
-    hold mean and standard deviation (n - 1) over the folds, None for a single fold. Empty where no run leaves a
-    language out and has test utterances within its training languages.
+    hold mean and standard deviation (n - 1) over the folds, None for a single fold, and the folds' ``values``. Empty
+    where no run leaves a language out and has test utterances within its training languages.
     """
     rows = []
     for run in runs:
@@ -78,8 +78,9 @@ def _score(table: Any, labels: list[str]) -> dict[str, Any]:
     }
 
 
-def _spread(values: list[float]) -> dict[str, float | None]:
-    return {"mean": float(np.mean(values)), "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None}
+def _spread(values: list[float]) -> dict[str, Any]:
+    sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return {"mean": float(np.mean(values)), "sd": sd, "values": [float(value) for value in values]}
 
 
 def across_tables(languages: Sequence[dict[str, Any]], domains: Sequence[dict[str, Any]]) -> dict[str, Table]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,8 @@ class Paper:
     """The tables of a paper.
 
     ``find`` makes of runs what JSON can hold, with ``left_out``: run and reason of each that does not fit. ``tables``
-    prints that, the paper's own numbers last; ``sentences`` say what stands out; ``terms`` define the words.
+    prints that, the paper's own numbers last; ``sentences`` say what stands out; ``terms`` define the words. With
+    ``baselines`` runs that are of no network belong in it too.
     """
 
     title: str
@@ -24,6 +27,17 @@ class Paper:
     tables: Callable[[dict[str, Any]], list[Table]]
     sentences: Callable[[dict[str, Any]], list[str]]
     terms: Mapping[str, str]
+    baselines: bool = False
+
+
+@cache
+def published(name: str) -> dict[str, Any]:
+    """What a paper published, as ``published/NAME.yaml`` tells it; not to be changed."""
+    import yaml
+
+    text = (Path(__file__).parent / "published" / f"{name}.yaml").read_text(encoding="utf-8")
+    found: dict[str, Any] = yaml.safe_load(text)
+    return found
 
 
 def fitting(runs: Sequence[Run], why_not: Callable[[Run], str]) -> tuple[list[Run], list[dict[str, str]]]:
