@@ -8,11 +8,14 @@ import typer
 from emoset_cli.cli.common import DEFAULT_WORKSPACE, Json, Quiet, Workspace, answer, each, finish, say
 from emoset_cli.cli.results import Out
 from emoset_cli.errors import EmosetError, unknown
+from emoset_cli.report import paper_names
+
+_NAMES = "; ".join(f"{name}: {what}" for name, what in paper_names.TABLES.items())
 
 
 def table(
-    paper: Annotated[str, typer.Argument(metavar="NAME", help="zhu2020 or parry2022")],
-    names: Annotated[list[str] | None, typer.Argument(metavar="RUN", help="runs; all of networks by default")] = None,
+    paper: Annotated[str, typer.Argument(metavar="NAME", help=_NAMES)],
+    names: Annotated[list[str] | None, typer.Argument(metavar="RUN", help="runs; all by default")] = None,
     out: Out = None,
     workspace: Workspace = DEFAULT_WORKSPACE,
     as_json: Json = False,
@@ -20,8 +23,7 @@ def table(
 ) -> None:
     """Fill in the table of a paper with your runs, beside what it published; write a page and tables.
 
-    zhu2020: networks of one corpus, of several, with a corpus discriminator, with an adversarial one. parry2022: MTL,
-    GR and AD with attributes against the network without. Runs that do not fit are left out and named.
+    Runs that do not fit are left out and named with the reason.
 
     Example: emoset table zhu2020
     """
@@ -32,13 +34,15 @@ def table(
     from emoset_cli.report.settings import is_network
 
     if paper not in TABLES:
-        raise unknown("table", paper, TABLES)
+        raise unknown("table", paper, paper_names.TABLES)
     found, well = each(names or runs.list_runs(workspace), lambda name: runs.find_run(workspace, name))
-    found = [run for run in found if names or is_network(run)]
+    baselines = TABLES[paper].baselines
+    found = [run for run in found if names or baselines or is_network(run)]
     if not found and not well:
         finish(False)
     if not found:
-        raise EmosetError(f"{workspace} holds no finished run of a network", "emoset train acrnn")
+        kind, mend = ("", "emoset train svm") if baselines else (" of a network", "emoset train acrnn")
+        raise EmosetError(f"{workspace} holds no finished run{kind}", mend)
     result = TABLES[paper].find(found)
     folder = out or workspace / "reports" / f"table_{paper}_{digest([run.name for run in found], length=8)}"
     page = write_paper_page(folder, TABLES[paper], result, f"emoset table {shlex.join([paper, *(names or [])])}")

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files as resources
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ class Paper:
 
     ``find`` makes of runs what JSON can hold, with ``left_out``: run and reason of each that does not fit. ``tables``
     prints that, the paper's own numbers last; ``sentences`` say what stands out; ``terms`` define the words.
+    ``figures`` are SVG by name. ``baselines``: runs that are no networks have a place in it too.
     """
 
     title: str
@@ -24,6 +27,18 @@ class Paper:
     tables: Callable[[dict[str, Any]], list[Table]]
     sentences: Callable[[dict[str, Any]], list[str]]
     terms: Mapping[str, str]
+    figures: Callable[[dict[str, Any]], dict[str, str]] = lambda found: {}
+    baselines: bool = False
+
+
+@lru_cache
+def published(name: str) -> dict[str, Any]:
+    """What a paper published, from ``published/NAME.yaml``, where each number has its table beside it. Only read it."""
+    import yaml
+
+    text = resources("emoset_cli.report.papers").joinpath("published", f"{name}.yaml").read_text("utf-8")
+    found: dict[str, Any] = yaml.safe_load(text)
+    return found
 
 
 def fitting(runs: Sequence[Run], why_not: Callable[[Run], str]) -> tuple[list[Run], list[dict[str, str]]]:
