@@ -36,8 +36,8 @@ def heads_of(settings: Sequence[Setting], found: dict[str, Any]) -> dict[str, st
     """Setting -> column, in the paper's order: adapters by their base as the paper calls it, then the other modes."""
     place: dict[str, tuple[int, int]] = {}
     for setting in settings:
-        base, mode = emonet.base_of(setting.runs[0])[0], str(setting.config["mode"])
-        place[setting.name] = (MODES.index(mode), list(emonet.BASES.values()).index(base)) if base else (-1, -1)
+        base, tuned = emonet.base_of(setting.runs[0])[0], str(setting.config["mode"])
+        place[setting.name] = (MODES.index(tuned), list(emonet.BASES.values()).index(base)) if base else (-1, -1)
     names = [one["name"] for one in found["settings"] if not one["name"].endswith(FINAL[1:])]
     heads: dict[str, str] = {}
     for name in sorted(names, key=lambda name: place[name]):
@@ -104,7 +104,7 @@ PAPER = Paper(
     terms={
         "scratch": "The paper's baseline: the network trained on the corpus alone, best devel epoch.",
         "all, arousal, valence, A+V": "Adapters, batch norms, attention and classifier tuned on the corpus; all else "
-        "is of one network that heard all corpora: each with its own labels, mapped to arousal, to valence, or to both.",
+        "is of one network that heard all corpora: each with its own labels, mapped to arousal, to valence, or both.",
         "all > last-layer, all > finetune": "On the same network the classifier only, or all weights.",
         **emonet.TERMS,
     },
