@@ -9,7 +9,7 @@ from emoset_cli.report.papers.paper import Paper, left_out
 
 
 def write_paper_page(folder: Path, paper: Paper, found: dict[str, Any], command: str) -> Path:
-    """Write ``report.html`` and, beside it, tables (Markdown, LaTeX, CSV) and ``table.json``.
+    """Write ``report.html`` and, beside it, tables (Markdown, LaTeX, CSV), ``table.json`` and figures (SVG).
 
     The same runs give the same bytes: the page holds no date and no path of this machine.
 
@@ -22,8 +22,10 @@ def write_paper_page(folder: Path, paper: Paper, found: dict[str, Any], command:
     Returns:
         path of the page
     """
-    tables = paper.tables(found)
-    write_beside(folder, tables, {})
+    from markupsafe import Markup
+
+    tables, figures = paper.tables(found), paper.figures(found)
+    write_beside(folder, tables, figures)
     files.write_json(folder / "table.json", found)
     page = render(
         "paper.html.j2",
@@ -31,6 +33,7 @@ def write_paper_page(folder: Path, paper: Paper, found: dict[str, Any], command:
         source=paper.source,
         version=__version__,
         tables=tables,
+        figures={name.replace("_", " ").capitalize(): Markup(svg) for name, svg in figures.items()},
         sentences=paper.sentences(found),
         left_out=left_out(found),
         terms=paper.terms,

@@ -30,10 +30,11 @@ def heat_map(found: dict[str, Any], partition: str, title: str) -> str:
     left, top = max(room(corpora, 13), 62) + 14, max(map(len, heads.values()), default=1) * 14 + 16
     reach = _reach(found)
     parts = []
-    for column, lines in enumerate(heads.values()):
+    for column, (name, lines) in enumerate(heads.items()):
+        weight = 600 if name == found["reference"] else 400
         for number, words in enumerate(reversed(lines)):
             x, y = left + _CELL * (column + 0.5), top - 10 - 14 * number
-            parts.append(text(x, y, words, "ink", "middle", font_weight=600 if column == 0 else 400))
+            parts.append(text(x, y, words, "ink", "middle", font_weight=weight))
     for number, corpus in enumerate(corpora):
         row, y = found["corpora"][corpus], top + _ROW * number
         parts.append(text(left - 12, y + 20, short(corpus), "ink", "end", font_size=13))

@@ -1,6 +1,6 @@
 """Settings side by side on each corpus: mean UAR over seeds, and McNemar's test of each seed against the reference."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,9 +38,10 @@ def transfer(runs: Sequence[Run], reference: str = "scratch") -> dict[str, Any]:
 
     ``settings`` describes each column and sums up how often it beats the reference; ``any`` does so for the best
     transfer on each corpus, as the paper counts; ``corpora`` holds corpus ->
-    setting -> ``devel`` and ``test`` (mean UAR over the seeds, with the interval where there is a single seed), the
-    ``difference`` to the reference's mean and, in ``test``, the marks: ``pairs`` runs of equal seed were tested,
-    ``plus`` and ``minus`` of them differ significantly, and ``mark`` is set if more than half do so in one direction.
+    setting -> ``devel`` and ``test`` (mean UAR over the seeds, with the interval where there is a single seed and the
+    names of the ``runs``), the ``difference`` to the reference's mean and, in ``test``, the marks: ``pairs`` runs of
+    equal seed were tested, ``plus`` and ``minus`` of them differ significantly, and ``mark`` is set if more than half
+    do so in one direction.
 
     Args:
         runs: of one or more settings
@@ -49,24 +50,51 @@ def transfer(runs: Sequence[Run], reference: str = "scratch") -> dict[str, Any]:
     Raises:
         EmosetError: if no setting has that name, several do, or two runs are the same setting, corpus and seed
     """
-    settings = group({(run.folder.resolve(), run.final): run for run in runs}.values())
+    settings = _grouped(runs)
     chosen = _find(settings, reference)
     settings = _with_final(settings, chosen)
     names = _order([setting.name for setting in settings], chosen.name)
+    return _compared(settings, names, dict.fromkeys(names[1:], names[0]), names[0])
+
+
+def transfer_pairs(runs: Sequence[Run], pairs: Mapping[str, str], told: str) -> dict[str, Any]:
+    """As `transfer`, but each setting is compared with one of its own, as adapters with the same base's last layer.
+
+    Args:
+        runs: of one or more settings
+        pairs: name of a setting -> that of the setting it is compared with; both stand in the table, in this order
+        told: what they are compared with, in words
+    """
+    settings = _grouped(runs)
+    names = list(dict.fromkeys(name for pair in pairs.items() for name in reversed(pair)))
+    return _compared([setting for setting in settings if setting.name in names], names, pairs, told)
+
+
+def _grouped(runs: Sequence[Run]) -> list[Setting]:
+    return group({(run.folder.resolve(), run.final): run for run in runs}.values())
+
+
+def _compared(
+    settings: Sequence[Setting], names: list[str], pairs: Mapping[str, str], reference: str
+) -> dict[str, Any]:
+    """Settings in the order of their names; ``pairs`` says which is compared with which."""
     entries, left_out = _comparable(settings, names)
     names = [name for name in names if entries[name]]
+    pairs = {name: other for name, other in pairs.items() if name in names and other in names}
     corpora = sorted({corpus for one in entries.values() for corpus in one})
-    base = _hits(entries[names[0]])
-    marks = {name: marks_of(base, _hits(entries[name])) for name in names[1:]}
+    hits = {name: _hits(entries[name]) for name in names}
+    marks = {name: marks_of(hits[other], hits[name]) for name, other in pairs.items()}
     table = {
-        corpus: _corpus(corpus, {name: entries[name].get(corpus, {}) for name in names}, marks) for corpus in corpora
-    }
+        corpus: _corpus({name: entries[name].get(corpus, {}) for name in names}, pairs,
+                        {name: one.get(corpus, {}) for name, one in marks.items()})
+        for corpus in corpora
+    }  # fmt: skip
     by_name = {setting.name: setting for setting in settings}
-    transfers = [name for name in names if by_name[name].config.get("initial")]
+    transfers = [name for name in names if name in pairs and by_name[name].config.get("initial")]
     return {
-        "reference": names[0],
-        "settings": [_described(by_name[name], entries[name], table, names[0]) for name in names],
-        "any": _wins(table, *transfers) if len(transfers) > 1 else None,
+        "reference": reference,
+        "settings": [_described(by_name[name], entries[name], table, name in pairs) for name in names],
+        "any": wins(table, *transfers) if len(transfers) > 1 else None,
         "corpora": table,
         "left_out": left_out,
     }
@@ -153,33 +181,36 @@ def _hits(entries: dict[str, dict[int, _Entry]]) -> dict[str, dict[int, np.ndarr
     return {corpus: {seed: entry.hits() for seed, entry in seeds.items()} for corpus, seeds in entries.items()}
 
 
-def _corpus(corpus: str, entries: dict[str, dict[int, _Entry]], marks: dict[str, Any]) -> dict[str, Any]:
+def _corpus(
+    entries: dict[str, dict[int, _Entry]], pairs: Mapping[str, str], marks: Mapping[str, dict[str, Any]]
+) -> dict[str, Any]:
     """The row of a corpus: its size, and the cell of each setting that has runs on it."""
     any_of = next(entry for seeds in entries.values() for entry in seeds.values())
     part = any_of.scores.get("test") or any_of.scores["devel"]
-    reference = next(iter(entries.values()))
     cells = {}
     for name, seeds in entries.items():
         if seeds:
             cell = {partition: _over_seeds(seeds, partition) for partition in PARTITIONS}
             for partition in PARTITIONS:
-                base, own = _over_seeds(reference, partition), cell[partition]
-                if base and own and seeds is not reference:
+                base, own = _over_seeds(entries.get(pairs.get(name, ""), {}), partition), cell[partition]
+                if base and own:
                     own["difference"] = own["mean"] - base["mean"]
             if cell["test"]:
-                cell["test"] |= marks.get(name, {}).get(corpus, {})
+                cell["test"] |= marks.get(name, {})
             cells[name] = cell
-    return {"n": part["n"], "n_speakers": part["n_speakers"], "chance": part["chance"], "settings": cells}
+    return {"n": part["n"], "n_speakers": part["n_speakers"], "labels": len(any_of.labels), "chance": part["chance"],
+            "settings": cells}  # fmt: skip
 
 
 def _over_seeds(entries: dict[int, _Entry], partition: str) -> dict[str, Any] | None:
-    """The UARs of a partition over the seeds."""
-    return over_seeds({seed: one.scores[partition]["uar"] for seed, one in entries.items()
-                             if partition in one.scores})  # fmt: skip
+    """The UARs of a partition over the seeds, with the runs they are of."""
+    held = {seed: entry for seed, entry in entries.items() if partition in entry.scores}
+    found = over_seeds({seed: entry.scores[partition]["uar"] for seed, entry in held.items()})
+    return found and found | {"runs": [entry.run.name for entry in held.values()]}
 
 
 def _described(
-    setting: Setting, entries: dict[str, dict[int, _Entry]], table: dict[str, Any], reference: str
+    setting: Setting, entries: dict[str, dict[int, _Entry]], table: dict[str, Any], compared: bool
 ) -> dict[str, Any]:
     """What a reader must know of a column, and how it stands against the reference."""
     runs = {entry.run.name: entry.run for seeds in entries.values() for entry in seeds.values()}
@@ -189,11 +220,11 @@ def _described(
         for name in ("model", "mode", "initial", "budget", "precision", "device")
     }
     seeds = sorted({entry.seed for seeds in entries.values() for entry in seeds.values()})
-    wins = _wins(table, setting.name) if setting.name != reference else None
-    return {"name": setting.name, "runs": list(runs), "seeds": seeds, **told, "against": wins}
+    against = wins(table, setting.name) if compared else None
+    return {"name": setting.name, "runs": list(runs), "seeds": seeds, **told, "against": against}
 
 
-def _wins(table: dict[str, Any], *names: str) -> dict[str, Any]:
+def wins(table: dict[str, Any], *names: str) -> dict[str, Any]:
     """On how many corpora a setting is above and below the reference.
 
     Of several settings the best counts on each corpus: it is significantly better where one of them is, worse only

@@ -16,17 +16,18 @@ _SEEDS = "UAR in percent: mean ± standard deviation over seeds (their number), 
 
 def transfer_tables(found: dict[str, Any]) -> list[Table]:
     """Test, devel, how often each setting beats the reference, and what was trained; ``found`` is of `transfer`."""
-    tables = [_uars(found, "test", "marked"), _uars(found, "devel", "seeds"), _against(found), _settings(found)]
+    tables = [uar_table(found, "test"), uar_table(found, "devel"), against_table(found), settings_table(found)]
     return [table for table in tables if table.rows]
 
 
-def _uars(found: dict[str, Any], partition: str, kind: str) -> Table:
-    """A row for each corpus, a column for each setting.
+def uar_table(found: dict[str, Any], partition: str) -> Table:
+    """A row for each corpus, a column for each setting; marks are on test.
 
     Source:
         Gerczuk et al. 2021 (EmoNet), Table 4.
     """
     names = [setting["name"] for setting in found["settings"]]
+    kind = "marked" if partition == "test" else "seeds"
     columns = [
         Column("corpus", "text", "corpus"), Column("utterances", "count", "utterances"),
         Column("chance [%]", "percent", "chance"), *(Column(name, kind, slug(name)) for name in names),
@@ -38,9 +39,13 @@ def _uars(found: dict[str, Any], partition: str, kind: str) -> Table:
         cells = [(row["settings"].get(name) or {}).get(partition) for name in names]
         if any(cells):
             rows.append([corpus, *([row["n"]] if partition == "test" else []), row["chance"], *cells])
-    marks = [_MARKS.format(reference=found["reference"])] if partition == "test" else []
-    notes = [_SEEDS, *marks, *trained(found), *(left_out(found) if partition == "test" else [])]
+    notes = [told(found, partition), *trained(found), *(left_out(found) if partition == "test" else [])]
     return Table(f"Transfer, {partition} UAR [%]", columns, rows, " ".join(notes))
+
+
+def told(found: dict[str, Any], partition: str) -> str:
+    """How to read the cells of `uar_table`."""
+    return f"{_SEEDS} {_MARKS.format(reference=found['reference'])}" if partition == "test" else _SEEDS
 
 
 def trained(found: dict[str, Any]) -> list[str]:
@@ -74,7 +79,7 @@ def sentences(found: dict[str, Any]) -> list[str]:
     ]
 
 
-def _against(found: dict[str, Any]) -> Table:
+def against_table(found: dict[str, Any]) -> Table:
     """How often each setting is above and below the reference."""
     columns = [
         Column("setting", "text", "setting"), Column("corpora", "count", "corpora"),
@@ -100,7 +105,7 @@ def _against(found: dict[str, Any]) -> Table:
     return Table(f"Transfer against {found['reference']}", columns, rows, note)
 
 
-def _settings(found: dict[str, Any]) -> Table:
+def settings_table(found: dict[str, Any]) -> Table:
     """What each column was trained as."""
     keys = ("model", "mode", "initial", "budget", "precision", "device")
     names = {"initial": "initial model"}

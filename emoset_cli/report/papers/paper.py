@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+from functools import lru_cache
+from importlib.resources import files as resources
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,8 @@ class Paper:
     """The tables of a paper.
 
     ``find`` makes of runs what JSON can hold, with ``left_out``: run and reason of each that does not fit. ``tables``
-    prints that, the paper's own numbers last; ``sentences`` say what stands out; ``terms`` define the words. With
-    ``baselines`` runs that are of no network belong in it too.
+    prints that, the paper's own numbers last; ``sentences`` say what stands out; ``terms`` define the words.
+    ``figures`` are SVG by name. ``baselines``: runs that are no networks have a place in it too.
     """
 
     title: str
@@ -27,15 +27,16 @@ class Paper:
     tables: Callable[[dict[str, Any]], list[Table]]
     sentences: Callable[[dict[str, Any]], list[str]]
     terms: Mapping[str, str]
+    figures: Callable[[dict[str, Any]], dict[str, str]] = lambda found: {}
     baselines: bool = False
 
 
-@cache
+@lru_cache
 def published(name: str) -> dict[str, Any]:
-    """What a paper published, as ``published/NAME.yaml`` tells it; not to be changed."""
+    """What a paper published, from ``published/NAME.yaml``, where each number has its table beside it. Only read it."""
     import yaml
 
-    text = (Path(__file__).parent / "published" / f"{name}.yaml").read_text(encoding="utf-8")
+    text = resources("emoset_cli.report.papers").joinpath("published", f"{name}.yaml").read_text("utf-8")
     found: dict[str, Any] = yaml.safe_load(text)
     return found
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from emoset_cli.errors import EmosetError
-from emoset_cli.report.papers.paper import Paper, attributes_of, fitting, left_out
+from emoset_cli.report.papers.paper import Paper, attributes_of, fitting, left_out, published
 from emoset_cli.report.scores import score_rows
 from emoset_cli.report.seeds import ALPHA, marks_of, over_seeds
 from emoset_cli.report.settings import group, is_network
@@ -24,29 +24,6 @@ LETTERS = {"corpus": "C", "speaker": "S", "gender": "G", "language": "L"}  # in 
 INSIDE = "in domain"
 BASELINE, NONE = "baseline", "none"
 _SINGLES = ("C", "G", "S", "L")
-_SEVERAL = ("S+G", "S+L", "G+L", "C+G+L", "C+S+L", "C+S+G+L")
-
-
-def _row(*values: float) -> dict[str, float]:
-    return dict(zip(_SINGLES + _SEVERAL, values, strict=True))
-
-
-# UA in percent. In domain the text of section 5 gives three numbers only.
-PUBLISHED: dict[str, dict[str, dict[str, float]]] = {
-    "TESS": {
-        BASELINE: {NONE: 49.48},
-        "MTL": _row(48.90, 35.13, 52.25, 54.73, 34.77, 47.42, 51.85, 52.90, 48.69, 49.17),
-        "GR": _row(54.71, 45.04, 55.17, 50.10, 51.58, 55.46, 52.79, 49.40, 54.75, 51.71),
-        "AD": _row(40.73, 39.35, 36.98, 33.29, 49.19, 50.40, 52.40, 51.92, 50.08, 52.48),
-    },
-    "CREMA-D": {
-        BASELINE: {NONE: 52.21},
-        "MTL": _row(49.64, 50.13, 49.50, 50.39, 52.85, 50.26, 52.26, 51.53, 48.95, 51.54),
-        "GR": _row(51.82, 53.99, 47.60, 53.92, 50.36, 53.19, 52.92, 50.57, 53.71, 50.12),
-        "AD": _row(51.92, 53.33, 53.23, 50.89, 50.11, 46.47, 49.80, 45.07, 46.32, 47.15),
-    },
-    INSIDE: {BASELINE: {NONE: 59.32}, "MTL": {"G+L": 60.34}, "GR": {"S": 59.98, "C+S+G+L": 56.53}},
-}
 
 
 @dataclass(frozen=True)
@@ -56,6 +33,7 @@ class _Tested:
     utterances: tuple[tuple[str, str, str], ...]  # fold, utterance, truth
     hits: np.ndarray
     scores: dict[str, Any]
+    run: str
 
 
 _Entries = dict[str, dict[int, _Tested]]  # domain -> seed
@@ -93,7 +71,7 @@ def find(runs: Sequence[Run]) -> dict[str, Any]:
         "unseen": unseen,
         "above": _above(found, unseen),
         "budgets": sorted({str(run.config.get("budget", "")) for run in used}),
-        "published": PUBLISHED,
+        "published": published("parry2022")["ua"],
         "left_out": out,
     }
 
@@ -180,7 +158,7 @@ def _entries(runs: Sequence[Run]) -> _Entries:
         labels = [str(label) for label in next(iter(run.config["labels"].values()))]
         for domain, rows in _domains(run).items():
             if len(rows) and domain in found:
-                found[domain][seed] = _tested(rows, labels)
+                found[domain][seed] = _tested(rows, labels, run.name)
     return found
 
 
@@ -192,7 +170,7 @@ def _domains(run: Run) -> dict[str, Any]:
     return ({INSIDE: inside} if inside is not None else {}) | outside
 
 
-def _tested(rows: Any, labels: list[str]) -> _Tested:
+def _tested(rows: Any, labels: list[str], run: str) -> _Tested:
     rows = rows.sort_values(["fold", "utterance"], kind="stable")
     rows = rows.assign(
         correct=(rows["truth"] == rows["prediction"]).astype(float),
@@ -201,7 +179,7 @@ def _tested(rows: Any, labels: list[str]) -> _Tested:
     recurs = rows["utterance"].duplicated().any()  # in several folds: no further evidence
     hits = np.zeros(0, bool) if recurs else rows["correct"].to_numpy(dtype=bool)
     utterances = tuple(zip(rows["fold"], rows["utterance"], rows["truth"], strict=True))
-    return _Tested(utterances, hits, score_rows(rows, labels, "test"))
+    return _Tested(utterances, hits, score_rows(rows, labels, "test"), run)
 
 
 def _differing(entries: _Entries, reference: _Entries, runs: Sequence[Run]) -> list[dict[str, str]]:
@@ -227,7 +205,7 @@ def _hits(entries: _Entries) -> dict[str, dict[int, np.ndarray]]:
 def _uars(seeds: dict[int, _Tested]) -> dict[str, Any]:
     found = over_seeds({seed: seeds[seed].scores["uar"] for seed in sorted(seeds)})
     assert found is not None
-    return found
+    return found | {"runs": [seeds[seed].run for seed in sorted(seeds)]}
 
 
 def _size(seeds: dict[int, _Tested]) -> dict[str, Any]:
@@ -248,7 +226,7 @@ def _above(found: dict[str, dict[str, dict[str, Any]]], unseen: Sequence[str]) -
 def tables(found: dict[str, Any]) -> list[Table]:
     """A table for each domain, unseen corpora first as in the paper, and the paper's."""
     ours = [_ours(found, domain) for domain in [*found["unseen"], INSIDE] if domain in found["domains"]]
-    return [*ours, *(_published(domain) for domain in PUBLISHED)]
+    return [*ours, *(_published(domain, own) for domain, own in found["published"].items())]
 
 
 def _grid(title: str, cells: dict[str, dict[str, Any]], kind: str, note: str) -> Table:
@@ -277,8 +255,8 @@ def _ours(found: dict[str, Any], domain: str) -> Table:
                  " ".join(notes))  # fmt: skip
 
 
-def _published(domain: str) -> Table:
-    cells = {name: {names: value / 100 for names, value in own.items()} for name, own in PUBLISHED[domain].items()}
+def _published(domain: str, approaches: dict[str, dict[str, float]]) -> Table:
+    cells = {name: {names: value / 100 for names, value in own.items()} for name, own in approaches.items()}
     note = "The second decimal is in table.json; the paper gives no spread and no test. " + (
         "Section 5, in the text; the rest is in supplementary material."
         if domain == INSIDE

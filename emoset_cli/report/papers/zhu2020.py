@@ -11,7 +11,7 @@ from typing import Any
 from emoset_cli import metrics
 from emoset_cli.errors import EmosetError
 from emoset_cli.report.attributes import DEFINITE, known
-from emoset_cli.report.papers.paper import Paper, attributes_of, fitting, left_out, spread
+from emoset_cli.report.papers.paper import Paper, attributes_of, fitting, left_out, published, spread
 from emoset_cli.report.scores import natural
 from emoset_cli.report.settings import group, is_network
 from emoset_cli.report.tables import Column, Table
@@ -25,14 +25,6 @@ ROLES = {
     ADVERSARIAL: "+ adversarial",
 }
 UNITS = {"segment": "segments", "utterance": "utterances"}
-# Model -> corpus -> WA, UA, r_cor; then their means. EmoDB and CREMA-D, segments of 3 s, 10 x LOSGO with 10 folds.
-PUBLISHED: dict[str, dict[str, tuple[float | None, ...]]] = {
-    "mono-corpus EmoDB": {"EmoDB": (0.753, 0.743, None)},
-    "mono-corpus CREMA-D": {"CREMA-D": (0.787, 0.729, None)},
-    ROLES[MULTIPLE]: {"EmoDB": (0.758, 0.748, None), "CREMA-D": (0.796, 0.734, None), "mean": (0.777, 0.741)},
-    ROLES[TRAIN]: {"EmoDB": (0.769, 0.760, 0.998), "CREMA-D": (0.789, 0.728, 1.000), "mean": (0.779, 0.744)},
-    ROLES[ADVERSARIAL]: {"EmoDB": (0.779, 0.772, 0.911), "CREMA-D": (0.795, 0.731, 0.989), "mean": (0.787, 0.752)},
-}
 
 
 def find(runs: Sequence[Run]) -> dict[str, Any]:
@@ -62,7 +54,7 @@ def find(runs: Sequence[Run]) -> dict[str, Any]:
         "rows": rows,
         "chance": {corpus: _chance(fit, corpus) for corpus in corpora},
         "uneven": [corpus for corpus in corpora if len({_tested(run, corpus) for run in fit} - {frozenset()}) > 1],
-        "published": PUBLISHED,
+        "published": published("zhu2020")["rows"],
         "left_out": out,
     }
 
@@ -127,6 +119,7 @@ def _measured(runs: Sequence[Run], unit: str) -> dict[str, Any] | None:
     folds: dict[str, list[dict[str, Any]]] = {}
     pooled: dict[str, list[dict[str, float]]] = {}
     joint: list[dict[str, float]] = []
+    names = [run.name for run in runs]
     for run in runs:
         table = run.segments() if unit == "segment" else run.predictions()
         if table is None:
@@ -148,11 +141,11 @@ def _measured(runs: Sequence[Run], unit: str) -> dict[str, Any] | None:
         joint += [{key: sum(one[key] for one in of_fold) / count for key in ("wa", "uar")} for of_fold in whole]
     return {
         "corpora": {
-            corpus: {key: _spread(of_corpus, key) for key in ("wa", "uar", "definite")}
-            | {"pooled": {key: _spread(pooled.get(corpus, []), key) for key in ("wa", "uar", "n")}}
+            corpus: {key: _spread(of_corpus, key, names) for key in ("wa", "uar", "definite")}
+            | {"pooled": {key: _spread(pooled.get(corpus, []), key, names) for key in ("wa", "uar", "n")}}
             for corpus, of_corpus in folds.items()
         },
-        "mean": {key: _spread(joint, key) for key in ("wa", "uar")},
+        "mean": {key: _spread(joint, key, names) for key in ("wa", "uar")},
         "folds": max(map(len, folds.values()), default=0) // len(runs),
     }
 
@@ -174,8 +167,9 @@ def _definite(run: Run, corpus: str, unit: str) -> dict[str, float]:
     return {fold: share for fold, share in shares.items() if share is not None}
 
 
-def _spread(folds: Sequence[dict[str, Any]], key: str) -> dict[str, Any] | None:
-    return spread([one[key] for one in folds if one[key] is not None])
+def _spread(folds: Sequence[dict[str, Any]], key: str, runs: list[str]) -> dict[str, Any] | None:
+    found = spread([one[key] for one in folds if one[key] is not None])
+    return found and found | {"runs": runs}
 
 
 def _tested(run: Run, corpus: str) -> frozenset[str]:
@@ -192,7 +186,8 @@ def _chance(runs: Sequence[Run], corpus: str) -> float:
 
 def tables(found: dict[str, Any]) -> list[Table]:
     """A table for each unit that there is, and the paper's."""
-    return [*(_table(found, unit) for unit in UNITS if any(row["units"][unit] for row in found["rows"])), _published()]
+    return [*(_table(found, unit) for unit in UNITS if any(row["units"][unit] for row in found["rows"])),
+            _published(found["published"])]  # fmt: skip
 
 
 def _table(found: dict[str, Any], unit: str) -> Table:
@@ -231,17 +226,17 @@ def sentences(found: dict[str, Any]) -> list[str]:
             for corpus in found["uneven"]]  # fmt: skip
 
 
-def _published() -> Table:
+def _published(told: dict[str, dict[str, list[float | None]]]) -> Table:
     columns = [
         Column("model", "text", "model"),
         *(Column(f"{corpus} {name} [%]", "percent", f"{corpus}_{name}") for corpus in ("EmoDB", "CREMA-D")
           for name in ("WA", "UA", "r_cor")),
         Column("mean WA [%]", "percent", "mean_wa"), Column("mean UA [%]", "percent", "mean_ua"),
     ]  # fmt: skip
-    none = (None, None, None)
+    none = [None, None, None]
     rows = [
         [name, *own.get("EmoDB", none), *own.get("CREMA-D", none), *own.get("mean", none[:2])]
-        for name, own in PUBLISHED.items()
+        for name, own in told.items()
     ]
     note = "Averages over ten cross-validations of ten folds (LOSGO), of segments; the paper gives no spread."
     return Table("Published: Zhu & Sato 2020, Table 2", columns, rows, note)
