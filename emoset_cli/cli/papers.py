@@ -14,13 +14,8 @@ _NAMES = "; ".join(f"{name}: {what}" for name, what in paper_names.TABLES.items(
 
 
 def table(
-<<<<<<< HEAD
-    paper: Annotated[str, typer.Argument(metavar="NAME", help="zhu2020, parry2022, alisamir2022-table2 or deepwccn")],
-    names: Annotated[list[str] | None, typer.Argument(metavar="RUN", help="runs; all that may fit by default")] = None,
-=======
     paper: Annotated[str, typer.Argument(metavar="NAME", help=_NAMES)],
     names: Annotated[list[str] | None, typer.Argument(metavar="RUN", help="runs; all by default")] = None,
->>>>>>> h1
     out: Out = None,
     workspace: Workspace = DEFAULT_WORKSPACE,
     as_json: Json = False,
@@ -28,14 +23,7 @@ def table(
 ) -> None:
     """Fill in the table of a paper with your runs, beside what it published; write a page and tables.
 
-<<<<<<< HEAD
-    zhu2020: networks of one corpus, of several, with a corpus discriminator, with an adversarial one. parry2022: MTL,
-    GR and AD with attributes against the network without. alisamir2022-table2: emotion embeddings of one corpus and of
-    several, frozen and fine-tuned. deepwccn: within and across languages, with and without (Deep-)WCCN. Runs that do
-    not fit are left out and named.
-=======
     Runs that do not fit are left out and named with the reason.
->>>>>>> h1
 
     Example: emoset table zhu2020
     """
@@ -48,14 +36,6 @@ def table(
     if paper not in TABLES:
         raise unknown("table", paper, paper_names.TABLES)
     found, well = each(names or runs.list_runs(workspace), lambda name: runs.find_run(workspace, name))
-<<<<<<< HEAD
-    found = [run for run in found if names or TABLES[paper].baselines or is_network(run)]
-    if not found and not well:
-        finish(False)
-    if not found:
-        what = "" if TABLES[paper].baselines else " of a network"
-        raise EmosetError(f"{workspace} holds no finished run{what}", f"emoset train {'acrnn' if what else 'forest'}")
-=======
     baselines = TABLES[paper].baselines
     found = [run for run in found if names or baselines or is_network(run)]
     if not found and not well:
@@ -63,7 +43,6 @@ def table(
     if not found:
         kind, mend = ("", "emoset train svm") if baselines else (" of a network", "emoset train acrnn")
         raise EmosetError(f"{workspace} holds no finished run{kind}", mend)
->>>>>>> h1
     result = TABLES[paper].find(found)
     folder = out or workspace / "reports" / f"table_{paper}_{digest([run.name for run in found], length=8)}"
     page = write_paper_page(folder, TABLES[paper], result, f"emoset table {shlex.join([paper, *(names or [])])}")

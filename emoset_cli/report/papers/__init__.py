@@ -1,11 +1,5 @@
 """Tables of papers, filled in with one's own runs: the registry.
 
-<<<<<<< HEAD
-from emoset_cli.report.papers import deepwccn, parry2022, zhu2020
-from emoset_cli.report.papers.paper import Paper
-
-TABLES: dict[str, Paper] = {"zhu2020": zhu2020.PAPER, "parry2022": parry2022.PAPER, "deepwccn": deepwccn.PAPER}
-=======
 A table is one file, one line here and one in `emoset_cli.report.paper_names`; what was published is in ``published/``.
 """
 
@@ -19,4 +13,3 @@ TABLES: dict[str, Paper] = {
     "zhu2020": zhu2020.PAPER,
     "parry2022": parry2022.PAPER,
 }
->>>>>>> h1
