@@ -113,6 +113,7 @@ LINES = {
     "probe": "probe demo-cora_cnn -d {w}",
     "table": "table zhu2020 -d {w}",
     "search": "search {w}/plan.yaml -t demo-cora -d {w}",
+    "run": "run {w}/mine.yaml --workers 1 -d {w}",
     "evaluate": "evaluate demo-cora_svm demo-aria_svm -d {w}",
     "compare": "compare demo-cora_svm demo-cora_forest -d {w}",
     "corpora list": "corpora list -d {w}",
@@ -143,6 +144,8 @@ def line(name, workspace, recordings):
         speech_models.save(workspace / "encoder")
     if name in {"plot embedding", "probe", "table"}:
         assert main([*line("train cnn", workspace, recordings), "-q"]) == 0
+    if name == "run":
+        (workspace / "mine.yaml").write_text("corpora: [demo-cora]\nruns: {mine: {train: svm, over: each}}\n", "utf-8")
     if name == "search":
         (workspace / "plan.yaml").write_text("train: svm\nspace: {normalise: {choice: [train, corpus]}}\n"
                                              "search: {sampler: grid}\n", "utf-8")  # fmt: skip

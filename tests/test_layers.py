@@ -70,7 +70,11 @@ MAY_IMPORT = {
         "prepare", "feature_store", "frame_store", "metrics", "runs", "store", "models", "audio",
     },
     "report": {"", "errors", "files", "labels", "explore", "metrics", "stats", "probe", "runs"},
-    "search": {"errors", "files", "yaml_tree", "yaml_schema", "runs"},
+    # options of commands in YAML; plans of searches and of runs
+    "knobs": {"errors"},
+    "knob_reader": {"errors", "yaml_tree", "yaml_schema", "knobs"},
+    "search": {"errors", "files", "yaml_tree", "yaml_schema", "knobs", "knob_reader", "runs"},
+    "plan": {"errors", "files", "yaml_tree", "yaml_schema", "knobs", "knob_reader", "pool", "runs"},
 }  # fmt: skip
 MAY_IMPORT["cli"] = set(MAY_IMPORT)  # everything
 

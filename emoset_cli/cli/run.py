@@ -210,7 +210,7 @@ def _words(name: str, size: str, over: Any, plan: Any) -> str:
 
 
 def _count(workers: int) -> int:
-    from emoset_cli.parallel import cores
+    from emoset_cli.cores import cores
 
     return workers or cores()
 
@@ -223,7 +223,7 @@ def _carry_out(
     from dataclasses import replace
 
     from emoset_cli.cli.run_live import shown
-    from emoset_cli.parallel import cores
+    from emoset_cli.cores import cores
     from emoset_cli.plan.schedule import Events, run_jobs
 
     if not todo:

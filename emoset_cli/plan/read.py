@@ -166,8 +166,8 @@ class _Reader:
         """The sets of runs by name; each may start from one before it."""
         if node is None:
             return {}
-        shape = record(train=one_of("command of emoset train", self.known.commands), over=one_of("word", OVER), unseen=flag,
-                       corpora=list_of(text), options=as_node, grid=as_node, seeds=list_of(integer),
+        shape = record(train=one_of("command of emoset train", self.known.commands), over=one_of("word", OVER),
+                       unseen=flag, corpora=list_of(text), options=as_node, grid=as_node, seeds=list_of(integer),
                        **{"from": text})  # fmt: skip
         found: dict[str, RunSet] = {}
         for name, one in map_of(shape)(self.document, node, ("runs",)).items():
