@@ -8,7 +8,7 @@ from typing import Any
 from emoset_cli.cli.common import Attempt, answer, each, finish, list_of, load_registry, say
 from emoset_cli.cli.deep_options import FRONT, MACHINE, NETWORK, OPTIONS, SETTINGS, SPEECH, of_panel, signature
 from emoset_cli.cli.learn import app as app
-from emoset_cli.cli.learn import partition_of
+from emoset_cli.cli.learn import partition_of, refuse_uncovered
 from emoset_cli.cli.unseen import trained_and_unseen
 from emoset_cli.errors import EmosetError
 from emoset_cli.models import MODELS
@@ -71,7 +71,10 @@ def check(given: dict[str, Any]) -> None:
     groups, data = _groups(given["task"], None, _data(given))
     known = load_registry(data.registry, data.workspace)
     for group in groups:
-        check_labels(_heard(group, data, given["seed"], known)[1])
+        built, heard = _heard(group, data, given["seed"], known)
+        for space, one in built.items():
+            refuse_uncovered(group, one, space)
+        check_labels(heard)
 
 
 def _settings(model: str, given: dict[str, Any]) -> dict[str, Any]:

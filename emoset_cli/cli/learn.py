@@ -141,7 +141,22 @@ def check(model: str, given: dict[str, Any]) -> None:
     groups, data = _groups(given["task"], data)
     known = load_registry(data.registry, data.workspace)
     for group in groups:
-        baseline.check(_task(group, data, None, options.seed, known), options)
+        task = _task(group, data, None, options.seed, known)
+        refuse_uncovered(group, task, data.labels)
+        baseline.check(task, options)
+
+
+def refuse_uncovered(group: list[str], task: Any, space: str) -> None:
+    """Refuse a corpus of which a label space keeps nothing; only a note tells of it otherwise.
+
+    Raises:
+        EmosetError: naming all such corpora
+    """
+    left = set(task.utterances["corpus"])
+    gone = [key for key in group if key not in left]
+    if gone:
+        raise EmosetError(f"label space {space} keeps no utterance of {', '.join(gone)}",
+                          f"choose another one, or leave {', '.join(gone)} out")  # fmt: skip
 
 
 def _asked(model: str, given: dict[str, Any]) -> tuple["_Data", Any]:

@@ -115,7 +115,7 @@ def jobs(plan: Any, what: Any, workspace: Path, known: Any) -> list[Any]:
         return [*learn.facts_of(key, spec, seed, workspace, known), repr(known[key].partitions), lists, spaces]
 
     def line(train: str, options: Any, keys: Any) -> list[str]:
-        return search_options.command_line(train, options, list(keys))[1:]
+        return search_options.command_line(train, search_options.plain(train, options), list(keys))[1:]
 
     def feature(train: str) -> str:
         return "egemaps" if train in BASELINES else ""

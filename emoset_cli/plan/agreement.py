@@ -71,7 +71,7 @@ def _origin(plan: Plan, one: RunSet, _: Features) -> Iterator[EmosetError]:
     base = plan.runs[one.origin]
     if base.train != one.train:
         yield EmosetError(
-            f"a {one.train} cannot start from {base.name}, which is a {base.train}", f"write train: {base.train}"
+            f"{one.train} cannot start from {base.name}, which is of {base.train}", f"write train: {base.train}"
         )
     lacking = [str(seed) for seed in one.seeds if seed not in base.seeds] if len(base.seeds) > 1 else []
     if lacking:

@@ -109,6 +109,7 @@ class _Maker:
         self.made_by, self.default_feature = made_by, default_feature
         self.jobs: dict[str, Job] = {}
         self.of_set: dict[str, list[Job]] = {}
+        self.seeded: dict[str, int] = {}
 
     def add(self, one: RunSet) -> None:
         """The jobs of a set: over its corpora, its points, its seeds, and the runs it starts from."""
@@ -133,10 +134,8 @@ class _Maker:
         """Where runs start from: nothing, or the jobs of another set, those of the same seed where it has several."""
         if not one.origin:
             return [None]
-        found = self.of_set[one.origin]
-        same = [job for job in found if ("--seed", str(seed)) in zip(job.words, job.words[1:], strict=False)]
         seeds = self.over.seeds or self.plan.runs[one.origin].seeds
-        return [*same] if len(seeds) > 1 else [*found]
+        return [job for job in self.of_set[one.origin] if len(seeds) == 1 or self.seeded[job.id] == seed]
 
     def train(
         self, one: RunSet, point: Mapping[str, Value], seed: int, base: Job | None, group: tuple[str, ...]
@@ -161,7 +160,9 @@ class _Maker:
         several = [f"seed {seed}"] if len(self.over.seeds or one.seeds) > 1 else []
         name = " ".join([one.name, *map(_point, point.items()), *origin, "+".join(group), *several])
         data = {key: self.data(key, str(options.get("partition", "")), seed) for key in (*group, *unseen)}
-        return self.keep(one.name, name, words, group, needs, [data, made_by], f"{one.train} {setting}")
+        job = self.keep(one.name, name, words, group, needs, [data, made_by], f"{one.train} {setting}")
+        self.seeded[job.id] = seed
+        return job
 
     def extract(self, feature: str, key: str) -> Job:
         """The extraction of a feature set for one corpus."""

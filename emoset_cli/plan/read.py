@@ -241,7 +241,7 @@ class _Reader:
         for name in [name for name in options if name not in SECTIONS[kind]]:
             error = unknown(f"option of a section {kind}", name, [*SECTIONS[kind], "runs"])
             self.document.wrong(line, where, error.problem, error.mend)
-        for name in [name for name in chosen if name not in runs]:
+        for name in [name for name in chosen if name is not None and name not in runs]:
             error = unknown("set of runs", name, runs)
             self.document.wrong(line, where, error.problem, error.mend)
         if kind == "paper" and options.get("name") not in self.known.papers:
