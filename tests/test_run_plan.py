@@ -12,6 +12,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emoset_cli import feature_store
 from emoset_cli.cli import run_over, search_options
 from emoset_cli.errors import EmosetError
 from emoset_cli.plan import state
@@ -155,7 +156,7 @@ runs:
         "own (demo-aria+demo-cora): the corpora demo-aria, demo-cora have different labels",
         "single (demo-cora): --multi-task needs several corpora, here is demo-cora",
         "mode (demo-aria), mode (demo-cora): -m finetune starts from a trained network, and none is named",
-        "scratch (demo-aria), scratch (demo-cora): -m scratch starts from new weights",
+        "scratch (demo-cora), scratch (demo-aria): -m scratch starts from new weights",
         "outside (demo-aria+demo-cora): demo-aria, demo-cora do not share one classifier",
         "extract (demo-aria), extract (demo-cora): unknown thing that is made on the spot '@nothing' (known: @tiny",
         "mend: mend these, or leave sets of runs out by --only",
@@ -167,13 +168,13 @@ runs:
 
 def test_a_label_space_must_keep_something_of_each_corpus(emoset, prepared, tmp_path):
     workspace = shutil.copytree(prepared, tmp_path / "w")
-    space = "odd: {source: mine, map: {merry: [joy, happiness], dull: [boredom]}}\n"
+    space = "odd: {source: mine, map: {dull: [boredom], low: [sadness]}}\n"
     (workspace / "label_spaces.yaml").write_text(space, "utf-8")
     run = "{train: svm, over: together, options: {pool: true, labels: odd, partition: speakers}}"
     path = plan_of(tmp_path, f"corpora: [{ARIA}, {CORA}]\nruns: {{a: {run}}}\n")
     answer = emoset("run", path, "-d", workspace)
     assert answer.code == 1 and "plan mine, a (demo-aria+demo-cora): " in answer.err
-    assert "label space odd keeps no utterance of demo-" in answer.err
+    assert "label space odd keeps no utterance of demo-cora\n  mend: choose another one, or leave demo-cora out" in answer.err
 
 
 def test_corpora_that_are_missing_or_unknown(emoset, prepared, tmp_path):
@@ -409,23 +410,23 @@ def test_time_is_told_where_the_like_was_done(emoset, workspace, tmp_path):
     assert "4 of 6 jobs would be done: about " in shown and "how long 1 of them take is not known" in shown
 
 
-def test_a_failure_stops_only_what_needs_it_and_is_tried_again(emoset, workspace, tmp_path):
-    path = plan_of(tmp_path, f"corpora: [{CORA}, {ARIA}]\nruns: {{plain: {SVM}}}\n")
+def test_a_failure_stops_only_what_needs_it_and_is_tried_again(emoset, small, tmp_path):
+    workspace = shutil.copytree(small / "w", tmp_path / "w")
+    other = SVM.replace("speakers", "speakers, feature: gemaps")
+    path = plan_of(tmp_path, f"corpora: [{CORA}]\nruns:\n  other: {other}\n  plain: {SVM}\n")
     run = runner(emoset, workspace, path)
-    shutil.rmtree(next(workspace.glob("features/egemaps*")))
-    audio = workspace / "corpora" / CORA / "audio"
-    audio.rename(tmp_path / "audio")
+    obstacle = feature_store.feature_folder(workspace, "gemaps-v01b")
+    obstacle.write_text("no folder", "utf-8")
     answer = run("--json")
     assert answer.code == 1
     value = answer.json()
     assert {name: count for name, count in value["jobs"].items() if count} == {"done": 2, "failed": 1, "blocked": 1}
     (failed,) = value["failed"]
-    assert failed["job"] == f"egemaps {CORA}" and failed["mend"] and failed["problem"]
+    assert failed["job"] == f"gemaps {CORA}" and failed["mend"] and str(obstacle) in failed["problem"]
     log = Path(failed["log"]).read_text("utf-8")
-    assert log.startswith(f"$ emoset extract egemaps {CORA}\n") and f"error: {failed['problem']}" in log
-    assert f"failed: egemaps {CORA}: {failed['problem']} (mend: {failed['mend']})" in answer.err
-    assert "failed" in {line["event"] for line in events(workspace)}
-    assert "blocked" in {line["event"] for line in events(workspace)}
+    assert log.startswith(f"$ emoset extract gemaps {CORA}\n") and f"error: {failed['problem']}" in log
+    assert f"failed: gemaps {CORA}: {failed['problem']} (mend: {failed['mend']})" in answer.err
+    assert {"failed", "blocked", "done"} <= {line["event"] for line in events(workspace)}
     assert [job["state"] for job in listed(run("--dry-run", "--json")).values()] == [
         "failed",
         "blocked",
@@ -434,15 +435,16 @@ def test_a_failure_stops_only_what_needs_it_and_is_tried_again(emoset, workspace
     ]
     answer = run("--limit", 0)
     assert answer.code == 0 and "The same command tries them again. 1 jobs that need them were not begun." in answer.out
-    (tmp_path / "audio").rename(audio)
+    obstacle.unlink()
     answer = run("--json")
     assert answer.code == 0, answer.err
     assert answer.json()["jobs"]["done"] == 4 and answer.json()["failed"] == []
 
 
-def test_without_a_finished_run_the_failures_are_told_all_the_same(emoset, workspace, tmp_path):
+def test_without_a_finished_run_the_failures_are_told_all_the_same(emoset, small, tmp_path):
+    workspace = shutil.copytree(small / "w", tmp_path / "w")
     shutil.rmtree(workspace / "features")
-    shutil.rmtree(workspace / "corpora" / CORA / "audio")
+    (workspace / "features").touch()
     answer = runner(emoset, workspace, plan_of(tmp_path, f"corpora: [{CORA}]\nruns: {{plain: {SVM}}}\n"))()
     assert answer.code == 1 and "no report: none of the runs is finished" in answer.err
     assert f"egemaps {CORA}" in answer.out and "Traceback" not in answer.out + answer.err
