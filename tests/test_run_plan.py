@@ -174,7 +174,10 @@ def test_a_label_space_must_keep_something_of_each_corpus(emoset, prepared, tmp_
     path = plan_of(tmp_path, f"corpora: [{ARIA}, {CORA}]\nruns: {{a: {run}}}\n")
     answer = emoset("run", path, "-d", workspace)
     assert answer.code == 1 and "plan mine, a (demo-aria+demo-cora): " in answer.err
-    assert "label space odd keeps no utterance of demo-cora\n  mend: choose another one, or leave demo-cora out" in answer.err
+    assert (
+        "label space odd keeps no utterance of demo-cora\n  mend: choose another one, or leave demo-cora out"
+        in answer.err
+    )
 
 
 def test_corpora_that_are_missing_or_unknown(emoset, prepared, tmp_path):
@@ -489,6 +492,25 @@ def test_seeds_and_corpora_are_replaced(emoset, prepared, tmp_path):
     found = listed(run("--dry-run", "--json", "--seed", 3, "--seed", 4, "--corpora", BRIO, "--only", "plain"))
     assert list(found) == [f"egemaps {BRIO}", f"plain {BRIO} seed 3", f"plain {BRIO} seed 4"]
     assert shlex.split(found[f"plain {BRIO} seed 4"]["command"])[-2:] == ["--seed", "4"]
+
+
+# The page
+
+
+def test_the_plan_of_the_page_works(emoset, workspace, tmp_path):
+    page = (Path(__file__).parents[1] / "docs" / "plans.md").read_text("utf-8")
+    path = plan_of(tmp_path, page.partition("```yaml\n")[2].partition("```")[0], "my-plan")
+    assert "2 of its 2 corpora are not prepared" in emoset("run", path, "-d", workspace, "--dry-run").err
+    run = runner(emoset, workspace, path)
+    size = ("--size", "smoke", "--corpora", f"{ARIA},{CORA}")
+    answer = run(*size, "--json")
+    assert answer.code == 0, answer.err
+    value = answer.json()
+    assert value["jobs"]["done"] == 10 and len(value["runs"]) == 8 and Path(value["report"]).is_file()
+    found = listed(run(*size, "--dry-run", "--json"))
+    assert f"tuned from scratch {ARIA} {CORA}" in found and f"svm normalise=speaker {CORA}" in found
+    base = json.loads((workspace / "jobs" / f"{found[f'scratch {ARIA}']['id']}.json").read_text("utf-8"))["answer"]
+    assert f"--initial-model {base} " in found[f"tuned from scratch {ARIA} {CORA}"]["command"]
 
 
 # The plans that come with emoset
