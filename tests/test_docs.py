@@ -219,11 +219,6 @@ def test_the_tables_of_plans_are_those_of_the_program() -> None:
     found = rows("plans.md", "## Plans of papers")
     assert [codes([row[0]])[0] for row in found] == list(shipped())
     assert all(re.search(r"(19|20)\d\d", row[1]) and row[2] for row in found)
-    places = {"### Keys": "Plan", "| key of a set": "RunSet"}
-    plan, one = (re.findall(r"^\| (`.*?`) \|", PAGE["plans.md"].partition(place)[2].partition("\n\n| key of")[0], re.M)
-                 for place in places)  # fmt: skip
-    assert set(codes(plan)) == {"title", "source", "corpora", "unseen", "extract", "runs", "report", "sizes"}
-    assert set(codes(one)) == {"train", "over", "options", "grid", "seeds", "from", "corpora", "unseen"}
 
 
 def test_every_baseline_has_a_section() -> None:

@@ -1,6 +1,7 @@
 """Plans of runs: how they are read, which jobs they make, and how these are done, resumed, tried again and told of."""
 
 import json
+import re
 import shlex
 import shutil
 from dataclasses import replace
@@ -496,10 +497,21 @@ def test_seeds_and_corpora_are_replaced(emoset, prepared, tmp_path):
 
 # The page
 
+PAGE = (Path(__file__).parents[1] / "docs" / "plans.md").read_text("utf-8")
+
+
+def test_every_key_is_explained(emoset, prepared, tmp_path):
+    text = f"odd: 1\ncorpora: [{CORA}]\nruns: {{a: {SVM[:-1]}, odd: 1}}}}\nsizes: {{smoke: {{odd: 1}}}}\n"
+    told = emoset("run", plan_of(tmp_path, text), "-d", prepared).err
+    known = [set(names.split(", ")) for names in re.findall(r"unknown key 'odd' \(.*?known: (.*?)\)", told)]
+    keys = PAGE.partition("\n### Keys\n")[2].partition("\n### ")[0].strip().split("\n\n")[:3]
+    assert [
+        set(re.findall(r"`([\w-]+)`", " ".join(re.findall(r"^\|([^|]*)\|", table, re.M)))) for table in keys
+    ] == known
+
 
 def test_the_plan_of_the_page_works(emoset, workspace, tmp_path):
-    page = (Path(__file__).parents[1] / "docs" / "plans.md").read_text("utf-8")
-    path = plan_of(tmp_path, page.partition("```yaml\n")[2].partition("```")[0], "my-plan")
+    path = plan_of(tmp_path, PAGE.partition("```yaml\n")[2].partition("```")[0], "my-plan")
     assert "2 of its 2 corpora are not prepared" in emoset("run", path, "-d", workspace, "--dry-run").err
     run = runner(emoset, workspace, path)
     size = ("--size", "smoke", "--corpora", f"{ARIA},{CORA}")
