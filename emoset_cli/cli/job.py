@@ -85,6 +85,7 @@ def _trained(words: list[str], machine: Machine) -> dict[str, Any]:
 
     from emoset_cli.cli import deep, learn, search_options
     from emoset_cli.models import MODELS
+    from emoset_cli.report.ranking import devel_uar
 
     train = words[1]
     given = search_options.given(train, words[2:])
@@ -93,5 +94,4 @@ def _trained(words: list[str], machine: Machine) -> dict[str, Any]:
         given |= {"device": machine.device, "tensorboard": machine.tensorboard}
     trained = deep.trained if train in MODELS else learn.trained
     runs, _ = trained(train, given, strictly)
-    devel = [mean(fold["devel_uar"] for fold in run.config["chosen"].values()) for run in runs]
-    return {"answer": runs[0].name, "runs": [run.name for run in runs], "devel_uar": mean(devel)}
+    return {"answer": runs[0].name, "runs": [run.name for run in runs], "devel_uar": mean(map(devel_uar, runs))}

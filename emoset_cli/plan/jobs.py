@@ -6,7 +6,8 @@ run, ``--feature {...}`` for the feature set that it makes. A word that begins w
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from emoset_cli.errors import EmosetError
@@ -24,6 +25,7 @@ class Job:
 
     ``set`` is the set of runs it belongs to ("extract" for features), ``name`` what people call it. ``needs`` are the
     ids of jobs that must be done before. ``kind`` is the same for jobs that take equally long for an utterance.
+    ``sets`` are all sets that want it, each with the point of its grid: option -> value in words.
     """
 
     id: str
@@ -33,6 +35,7 @@ class Job:
     corpora: tuple[str, ...]
     needs: tuple[str, ...]
     kind: str
+    sets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def filled(self, answers: Mapping[str, str]) -> list[str]:
         """The words with the results of other jobs in their places; without a result, what will stand there."""
@@ -83,7 +86,7 @@ def jobs_of(
 
 def with_needs(jobs: Sequence[Job], wanted: Iterable[str]) -> list[Job]:
     """The jobs of these sets and all that they need, in the same order."""
-    chosen = {job.id for job in jobs if job.set in set(wanted)}
+    chosen = {job.id for job in jobs if job.sets.keys() & set(wanted)}
     for job in reversed(jobs):  # what is needed stands before
         if job.id in chosen:
             chosen |= set(job.needs)
@@ -144,7 +147,8 @@ class _Maker:
         several = [f"seed {seed}"] if len(self.over.seeds or one.seeds) > 1 else []
         name = " ".join([one.name, *map(_point, point.items()), *origin, "+".join(group), *several])
         data = {key: self.data(key, str(options.get("partition", "")), seed) for key in (*group, *unseen)}
-        return self.keep(one.name, name, words, group, needs, data, f"{one.train} {setting}")
+        place = {key: told(value) for key, value in point.items()} | ({"from": base.name} if base and origin else {})
+        return self.keep(one.name, name, words, group, needs, data, f"{one.train} {setting}", place)
 
     def extract(self, feature: str, key: str) -> Job:
         """The extraction of a feature set for one corpus."""
@@ -159,12 +163,14 @@ class _Maker:
 
     def keep(
         self, of: str, name: str, words: Sequence[str], corpora: tuple[str, ...], needs: Sequence[str], data: Any,
-        kind: str,
+        kind: str, place: Mapping[str, str] = MappingProxyType({}),
     ) -> Job:  # fmt: skip
         """A job by the digest of all that decides its result; one that is there already keeps its first set."""
         job = Job("", of, name, tuple(words), corpora, tuple(needs), kind)
-        job = replace(job, id=digest(job.words, data, length=10))
-        return self.jobs.setdefault(job.id, job)
+        key = digest(job.words, data, length=10)
+        job = self.jobs.get(key) or replace(job, id=key)
+        self.jobs[key] = replace(job, sets={of: dict(place)} | dict(job.sets))
+        return self.jobs[key]
 
 
 def _apart(group: tuple[str, ...], base: Job | None) -> bool:
