@@ -28,8 +28,8 @@ class Part:
 
     @property
     def runs(self) -> list[Any]:
-        """The runs."""
-        return [run for _, run in self.found]
+        """The runs, each once: two jobs may be the same training, one with a default in words."""
+        return list({run.name: run for _, run in self.found}.values())
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -110,7 +110,7 @@ def _compare(part: Part) -> Any:
     compared: list[Any] = []
     out = []
     for (corpora, seed), group in groupby(sorted(part.found, key=lambda pair: (place(pair), rank(pair))), key=place):
-        pairs = list(group)
+        pairs = list({run.name: (job, run) for job, run in reversed(list(group))}.values())[::-1]
         reference = pairs[0][1]
         where = f"{'+'.join(corpora)}, seed {seed}"
         if rank(pairs[0]) or len(pairs) < 2:
