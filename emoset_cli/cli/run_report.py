@@ -20,7 +20,7 @@ def report(
     found = _finished(progress, workspace, say)
     sections = []
     for number, wanted in enumerate(plan.report, 1):
-        own = [job for job in progress.jobs if job.sets.keys() & set(wanted.runs or plan.runs)]
+        own = [job for job in progress.jobs if {*job.sets} & set(wanted.runs or plan.runs)]
         pairs = [(job, run) for job in own for run in found.get(job.id, ())]
         place = folder / "sections" / f"{number:02d}-{wanted.kind}"
         part = Part(wanted, pairs, plan, workspace, place, words, device)
@@ -30,7 +30,7 @@ def report(
         sections.append(made)
     about = About(plan.title, plan.source, plan.size, plan.reduced, _facts(plan, over, progress), words,
                   folder.parent / "events.jsonl")  # fmt: skip
-    return write_plan_page(folder, about, sections, _rows(progress, found)), sections
+    return write_plan_page(folder, about, sections, _rows(progress, found, workspace)), sections
 
 
 def _finished(progress: Any, workspace: Path, say: Callable[[str], None]) -> dict[str, list[Any]]:
@@ -64,8 +64,9 @@ def _facts(plan: Any, over: Any, progress: Any) -> dict[str, str]:
     return {name: told for name, told in facts.items() if told}
 
 
-def _rows(progress: Any, found: dict[str, list[Any]]) -> list[Any]:
+def _rows(progress: Any, found: dict[str, list[Any]], workspace: Path) -> list[Any]:
     """All jobs, a row for each run; a run of two jobs (of several corpora each) stands with both."""
+    from emoset_cli.plan.state import log_file
     from emoset_cli.report.plan_page import Row
     from emoset_cli.report.ranking import devel_uar, tested_uar
 
@@ -79,7 +80,7 @@ def _rows(progress: Any, found: dict[str, list[Any]]) -> list[Any]:
         )
         facts: dict[str, Any] = {"seconds": record.seconds} if record and state in {"done", "failed"} else {}
         if state == "failed":
-            facts |= {"problem": record.problem, "mend": record.mend}
+            facts |= {"problem": record.problem, "mend": record.mend, "log": log_file(workspace, job.id)}
         if state == "blocked":
             facts["needs"] = tuple(names[need] for need in job.needs if progress.states[need] in {"failed", "blocked"})
         for run in found.get(job.id, ()):

@@ -135,7 +135,7 @@ def _devel(part: Part) -> Any:
 
     tables = []
     for name in part.sets:
-        runs = [(run, job.sets[name]) for job, run in part.found if name in job.sets]
+        runs = [(run, job.points[name]) for job, run in part.found if name in job.sets]
         tables += [ranking(f"{name}: devel UAR [%]", runs)] if runs else []
     return Section("Ranked by devel UAR", tables)
 

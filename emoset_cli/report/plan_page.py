@@ -22,8 +22,8 @@ _DRAWN = 8  # pictures of a section on this page; more are on its own
 class Row:
     """A job of the plan with one of its runs; ``folder`` is that of the run, None where there is none.
 
-    ``devel`` and ``test`` are UARs, ``seconds`` those of the job. ``problem`` and ``mend`` are of a failed job; of a
-    blocked one ``needs`` names the jobs that it lacks.
+    ``devel`` and ``test`` are UARs, ``seconds`` those of the job. ``problem``, ``mend`` and ``log`` are of a failed
+    job; of a blocked one ``needs`` names the jobs that it lacks.
     """
 
     job: str
@@ -37,6 +37,7 @@ class Row:
     seconds: float | None = None
     problem: str = ""
     mend: str = ""
+    log: Path | None = None
     needs: tuple[str, ...] = ()
 
 
@@ -100,7 +101,7 @@ def write_plan_page(folder: Path, about: About, sections: Sequence[Section], row
             (row, ids.get(row.run, "") if first[row.run] is row else "", row.folder and _link(row.folder, folder) + "/")
             for row in rows
         ],
-        failed=[row for row in rows if row.problem],
+        failed=[(row, row.log and _link(row.log, folder)) for row in rows if row.problem],
         blocked=[row for row in rows if row.needs],
         groups=groups,
         ids=ids,
