@@ -1,15 +1,16 @@
 """A plan is read from YAML in one of its sizes and checked as a whole: names, options, values, what needs what."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from emoset_cli.errors import EmosetError, unknown
 from emoset_cli.knob_reader import KnobReader, as_node, one_of
-from emoset_cli.knobs import Command, Value, told
-from emoset_cli.plan.plan import PAPER, SMOKE, Extraction, Plan, RunSet, Wanted
+from emoset_cli.knobs import Command, Value
+from emoset_cli.plan.plan import PAPER, Extraction, Plan, RunSet, Wanted
+from emoset_cli.plan.sizes import sized
 from emoset_cli.yaml_schema import flag, integer, list_of, map_of, or_else, record, text
 from emoset_cli.yaml_tree import Document, Node, Where, read_tree, refuse
 
@@ -23,7 +24,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "compare": (),
     "devel": (),
     "cross": ("space", "published", "on"),
-    "embedding": ("method", "color", "partition", "correct", "seed"),
+    "embedding": ("method", "color", "partition", "correct", "rule", "seed"),
     "probe": (),
 }
 # Options of a command that a plan says in another way.
@@ -77,40 +78,7 @@ def read_plan(path: Path, shown: str, size: str, known: Known) -> Plan:
         raise unknown(f"size of {shown}", size, names)
     plan = Plan(path.stem, found.get("title", path.stem), found.get("source", ""), size, names, found["corpora"],
                 found.get("unseen", ()), extract, runs, report)  # fmt: skip
-    return _sized(plan, sizes.get(size, {}))
-
-
-def _sized(plan: Plan, size: Mapping[str, Any]) -> Plan:
-    """The plan with what a size says otherwise."""
-    runs = dict(plan.runs)
-    reduced = []
-    for name, one in plan.runs.items():
-        own = size.get("runs", {}).get(name, {})
-        options = {**size.get("options", {}).get(one.train, {}), **own.get("options", {})}
-        further = {key: own[key] for key in ("corpora", "points", "seeds") if key in own}
-        if "seeds" in size and "seeds" not in further:
-            further["seeds"] = size["seeds"]
-        runs[name] = replace(one, options={**one.options, **options}, **further)
-        words = [f"{option} {told(value)}" for option, value in options.items()]
-        words += [f"{key} {_listed(value)}" for key, value in further.items() if key != "points"]
-        words += [f"{len(further['points'])} of {len(one.points)} points of the grid"] if "points" in further else []
-        reduced += [f"{name}: {', '.join(words)}"] if words else []
-    extract = {
-        name: replace(one, options={**one.options, **size.get("extract", {}).get(name, {})})
-        for name, one in plan.extract.items()
-    }
-    reduced += [
-        f"features {name}: {', '.join(f'{option} {value}' for option, value in options.items())}"
-        for name, options in size.get("extract", {}).items()
-    ]
-    corpora = () if plan.size == SMOKE else plan.corpora
-    unseen = () if plan.size == SMOKE else plan.unseen
-    return replace(plan, corpora=size.get("corpora", corpora), unseen=size.get("unseen", unseen), extract=extract,
-                   runs=runs, reduced=tuple(reduced))  # fmt: skip
-
-
-def _listed(values: Iterable[Any]) -> str:
-    return ", ".join(map(str, values))
+    return sized(plan, sizes.get(size, {}))
 
 
 def _check_features(document: Document, runs: Iterable[RunSet], extract: Mapping[str, Any], known: Known) -> None:
@@ -248,16 +216,16 @@ class _Reader:
     def sizes(
         self, node: Node | None, runs: Mapping[str, RunSet], extract: Mapping[str, Extraction]
     ) -> dict[str, dict[str, Any]]:
-        """What each size says otherwise: corpora, seeds, options by command, by set of runs, of features."""
+        """What each size says otherwise: corpora, seeds, sets of runs, options by command, by set, of features."""
         if node is None:
             return {}
         own = record(corpora=list_of(text), seeds=list_of(integer), options=as_node, grid=as_node)
         shape = record(corpora=list_of(text), unseen=list_of(text), seeds=list_of(integer), options=map_of(as_node),
-                       extract=map_of(as_node), runs=map_of(own))  # fmt: skip
+                       extract=map_of(as_node), runs=map_of(own), only=self.names_of(runs))  # fmt: skip
         found = {}
         for name, size in map_of(shape)(self.document, node, ("sizes",)).items():
             where: Where = ("sizes", name)
-            read = {key: size[key] for key in ("corpora", "unseen", "seeds") if key in size}
+            read = {key: size[key] for key in ("corpora", "unseen", "seeds", "only") if key in size}
             trains = dict.fromkeys(one.train for one in runs.values())
             read["options"] = {
                 train: self.knobs(train).options(inner, (*where, "options", train))
