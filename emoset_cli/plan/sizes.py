@@ -21,7 +21,9 @@ def sized(plan: Plan, size: Mapping[str, Any]) -> Plan:
         if "seeds" in size and "seeds" not in further:
             further["seeds"] = size["seeds"]
         runs[name] = replace(one, options={**one.options, **options}, **further)
-        words = [f"no {option}" if value == "" else f"{option} {told(value)}" for option, value in options.items()]
+        words = [
+            f"{option} left out" if value == "" else f"{option} {told(value)}" for option, value in options.items()
+        ]
         words += [f"{key} {_listed(value)}" for key, value in further.items() if key != "points"]
         words += [f"{len(further['points'])} of {len(one.points)} points of the grid"] if "points" in further else []
         reduced += [f"{name}: {', '.join(words)}"] if words else []
@@ -44,7 +46,7 @@ def sized(plan: Plan, size: Mapping[str, Any]) -> Plan:
 def _with_origins(runs: Mapping[str, RunSet], wanted: Iterable[str]) -> list[str]:
     """The sets that are wanted and those that they start from, in the order of the plan."""
     found = set(wanted)
-    for name, one in reversed(runs.items()):  # an origin stands before
+    for name, one in reversed(list(runs.items())):  # an origin stands before
         if name in found and one.origin:
             found.add(one.origin)
     return [name for name in runs if name in found]
