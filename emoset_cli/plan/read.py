@@ -24,7 +24,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "compare": (),
     "devel": (),
     "cross": ("space", "published", "on"),
-    "embedding": ("method", "color", "partition", "correct", "rule", "seed"),
+    "embedding": ("method", "color", "partition", "correct", "seed"),
     "probe": (),
 }
 # Options of a command that a plan says in another way.
