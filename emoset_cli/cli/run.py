@@ -97,6 +97,7 @@ def _read(name: str, size: str) -> Any:
     """The plan of a file, or one of ours."""
     from emoset_cli.features import FAMILIES
     from emoset_cli.plan.read import Known, read_plan
+    from emoset_cli.report.paper_names import CROSS
     from emoset_cli.report.papers import TABLES
 
     own = shipped()
@@ -107,7 +108,7 @@ def _read(name: str, size: str) -> Any:
         error = unknown("plan", name, own)
         raise EmosetError(f"{error.problem}: no such file, and emoset has none of this name", error.mend)
     shown = name if path.is_file() else f"plans/{own[name].name}"
-    known = Known(search_options.commands(), search_options.command, list(TABLES), list(FAMILIES))
+    known = Known(search_options.commands(), search_options.command, list(TABLES), list(FAMILIES), list(CROSS))
     return read_plan(path if path.is_file() else own[name], shown, size, known)
 
 

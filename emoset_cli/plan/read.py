@@ -38,12 +38,16 @@ _SAID = {
 
 @dataclass(frozen=True)
 class Known:
-    """What a plan may name: the commands of ``emoset train`` with their options, tables of papers, feature sets."""
+    """What a plan may name: the commands of ``emoset train`` with their options, tables of papers, feature sets.
+
+    ``crossed`` are papers with figures across corpora.
+    """
 
     commands: Sequence[str]
     command: Callable[[str], Command]
     papers: Sequence[str]
     families: Sequence[str]
+    crossed: Sequence[str]
 
 
 def read_plan(path: Path, shown: str, size: str, known: Known) -> Plan:
@@ -200,6 +204,10 @@ class _Reader:
             self.document.wrong(line, where, error.problem, error.mend)
         if kind == "paper" and options.get("name") not in self.known.papers:
             error = unknown("table of a paper", str(options.get("name")), self.known.papers)
+            self.document.wrong(line, where, error.problem, error.mend)
+        paper = options.get("published")
+        if kind == "cross" and paper is not None and paper not in self.known.crossed:
+            error = unknown("paper with figures across corpora", str(paper), self.known.crossed)
             self.document.wrong(line, where, error.problem, error.mend)
         return Wanted(kind, options, tuple(chosen), str(one.get("title") or ""))
 

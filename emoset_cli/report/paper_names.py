@@ -9,3 +9,6 @@ TABLES = {
     "zhu2020": "networks of one corpus, of several, with a corpus discriminator, with an adversarial one",
     "parry2022": "MTL, GR and AD with attributes, against the network without",
 }
+
+# Papers with figures of corpora through each other's heads, and the table they stand in.
+CROSS = {"alisamir2022": "Table III"}

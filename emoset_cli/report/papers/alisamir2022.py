@@ -182,12 +182,15 @@ def tables(found: dict[str, Any]) -> list[Table]:
     """Ours with the paper's figures, what was trained, and the paper's table."""
     names = [Column(name, "text", name) for name in ("method", "whose", "against")]
     cells: list[list[Any]] = []
+    runs: list[list[str]] = []
     for row in found["rows"]:
         values = [row["cells"].get(key) for key in found["corpora"]]
         cells.append([row["method"], "ours", row["against"] or None, *values, _mean(values)])
+        runs.append(row["runs"])
         if row["published"]:
             theirs = [_cell(row["published"].get(key)) for key in found["corpora"]]
             cells.append([row["method"], "paper", None, *theirs, _mean(theirs)])
+            runs.append([])
     shown = {"reference": "the row named under against"}
     note = (
         f"{told(shown, 'test')} Several folds count as one test: all utterances together. Average: the mean over the "
@@ -196,7 +199,7 @@ def tables(found: dict[str, Any]) -> list[Table]:
     columns = [*names, *(Column(key, "marked", key) for key in found["corpora"]),
                Column("average", "percent", "average")]  # fmt: skip
     notes = [note, *_sizes(found), *sentences(found), *left_out(found)]
-    ours = Table("Alisamir et al. 2022, Table II: within corpora, UAR [%]", columns, cells, " ".join(notes))
+    ours = Table("Alisamir et al. 2022, Table II: within corpora, UAR [%]", columns, cells, " ".join(notes), runs)
     return [ours, _trained(found), _their_table(found["published"])]
 
 
@@ -229,7 +232,7 @@ def _trained(found: dict[str, Any]) -> Table:
          *(" or ".join(row[key]) or NONE for key in _KEPT), len(row["runs"])]
         for row in found["rows"]
     ]  # fmt: skip
-    return Table("Settings", columns, rows)
+    return Table("Settings", columns, rows, runs=[row["runs"] for row in found["rows"]])
 
 
 def _their_table(paper: dict[str, Any]) -> Table:
