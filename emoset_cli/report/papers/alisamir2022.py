@@ -168,7 +168,7 @@ def _published(setting: Setting, cells: Mapping[str, Any], crossing: str) -> dic
 def _partition(run: Run, corpus: str) -> str:
     """The partition of one of a run's corpora."""
     told_of = run.config["partition"]
-    notes = (str(note).removeprefix(f"{corpus}: partition ").rpartition(", seed")[0] for note in told_of["notes"]
+    notes = (str(note).removeprefix(f"{corpus}: partition ").rpartition(", seed")[0] for note in told_of.get("notes") or ()
              if str(note).startswith(f"{corpus}: partition "))  # fmt: skip
     return next(notes, str(told_of["name"]).removeprefix("pool-"))
 
