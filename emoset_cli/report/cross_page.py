@@ -10,6 +10,11 @@ from emoset_cli.report.plots import confusion_plot
 from emoset_cli.report.tables import slug
 
 
+def confusions(found: dict[str, Any]) -> dict[str, str]:
+    """The confusions of `cross_tables.matrices` as SVG, by their titles."""
+    return {title: confusion_plot(one, title) for title, one in matrices(found)}
+
+
 def write_cross_page(folder: Path, found: dict[str, Any], command: str) -> Path:
     """Write ``report.html`` and, beside it, tables (Markdown, LaTeX, CSV), ``cross.json`` and confusions (SVG).
 
@@ -26,8 +31,8 @@ def write_cross_page(folder: Path, found: dict[str, Any], command: str) -> Path:
     from markupsafe import Markup
 
     tables, ambiguous = cross_tables(found), ambiguity_tables(found)
-    drawn = [(title, confusion_plot(one, title)) for title, one in matrices(found)]
-    figures = {f"confusion_{slug(title)}": svg for title, svg in drawn}
+    drawn = confusions(found)
+    figures = {f"confusion_{slug(title)}": svg for title, svg in drawn.items()}
     write_beside(folder, [*tables, *ambiguous], figures, confusion_tables(found))
     files.write_json(folder / "cross.json", found)
     corpora = dict.fromkeys(corpus for method in found["methods"] for corpus in method["corpora"])
@@ -39,7 +44,7 @@ def write_cross_page(folder: Path, found: dict[str, Any], command: str) -> Path:
         pairs=tables[len(tables) // 2 :],
         ambiguous=ambiguous,
         tested=tested(found),
-        figures=[(title, Markup(svg)) for title, svg in drawn],
+        figures=[(title, Markup(svg)) for title, svg in drawn.items()],
         command=command,
         ids={},
     )

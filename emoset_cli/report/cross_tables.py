@@ -50,7 +50,9 @@ def _methods(found: dict[str, Any], scoring: str) -> Table:
         columns.append(Column("unseen corpora", "pairs", "unseen"))
         rows = [[*row, one[UNSEEN]] for row, one in zip(rows, found["scorings"][scoring]["methods"], strict=True)]
     notes = [TOLD[scoring].format(space=space), _PAIRS, *left_out(found, scoring)]
-    return Table(f"UAR across corpora [%]: {TITLES[scoring].format(space=space)}", columns, rows, " ".join(notes))
+    of = {method["name"]: method["runs"] for method in found["methods"]}
+    title = f"UAR across corpora [%]: {TITLES[scoring].format(space=space)}"
+    return Table(title, columns, rows, " ".join(notes), [of[row[0]] for row in rows])
 
 
 def _pairs(found: dict[str, Any], scoring: str) -> Table:
@@ -70,7 +72,7 @@ def _pairs(found: dict[str, Any], scoring: str) -> Table:
     ]  # fmt: skip
     notes = ["In brackets: 95 % intervals, of the UAR over speakers.", *_outside(pairs), *tested(found)]
     title = f"Corpora through heads: {TITLES[scoring].format(space=found['space'])}"
-    return Table(title, columns, rows, " ".join(notes))
+    return Table(title, columns, rows, " ".join(notes), [[one["run"]] for one in pairs])
 
 
 def _outside(pairs: Sequence[dict[str, Any]]) -> list[str]:
@@ -161,7 +163,10 @@ def ambiguity_tables(found: dict[str, Any]) -> list[Table]:
         f"Ambiguous: the posterior of the utterance's own corpus is below {DEFINITE:g} (Zhu & Sato 2020, whose samples "
         "are segments); in brackets percent of the label."
     )
-    return [Table("Corpus-ambiguous utterances", columns, rows, " ".join([note, *most, *unknown]))] if rows else []
+    runs = [[one["run"]] for one in found["ambiguity"] for _ in one["labels"]]
+    return (
+        [Table("Corpus-ambiguous utterances", columns, rows, " ".join([note, *most, *unknown]), runs)] if rows else []
+    )
 
 
 def _portion(count: int, total: int) -> dict[str, Any]:
