@@ -67,7 +67,10 @@ def _attempt(job: Any, words: list[str], machine: Machine, log: TextIO) -> Any:
 
 def _made(words: list[str], workspace: Path) -> list[str]:
     """The words with the paths of things that are made on the spot."""
-    return [str(made_folder(workspace) / word[1:]) if word.startswith("@") else word for word in words]
+    from emoset_cli.synth.models import MADE
+
+    folder = made_folder(workspace)
+    return [str(MADE[word[1:]](folder / word[1:])) if word.startswith("@") else word for word in words]
 
 
 def made_folder(workspace: Path) -> Path:
@@ -95,6 +98,7 @@ def _trained(words: list[str], machine: Machine) -> tuple[dict[str, Any], list[P
 
     from emoset_cli.cli import deep, learn, search_options
     from emoset_cli.models import MODELS
+    from emoset_cli.report.ranking import devel_uar
 
     train = words[1]
     given = search_options.given(train, words[2:])
@@ -103,6 +107,5 @@ def _trained(words: list[str], machine: Machine) -> tuple[dict[str, Any], list[P
         given |= {"device": machine.device, "tensorboard": machine.tensorboard}
     trained = deep.trained if train in MODELS else learn.trained
     runs, _ = trained(train, given, strictly)
-    devel = [mean(fold["devel_uar"] for fold in run.config["chosen"].values()) for run in runs]
-    answer = {"answer": runs[0].name, "runs": [run.name for run in runs], "devel_uar": mean(devel)}
-    return answer, [run.folder / "done.json" for run in runs]
+    facts = {"answer": runs[0].name, "runs": [run.name for run in runs], "devel_uar": mean(map(devel_uar, runs))}
+    return facts, [run.folder / "done.json" for run in runs]

@@ -100,7 +100,7 @@ def run(
         progress.states = states(workspace, jobs, progress.records)
     page: Path | None = None
     sections: list[Any] = []
-    if any(job.words[0] == "train" for job in jobs if progress.states[job.id] == DONE):
+    if progress.count(FAILED) or any(job.words[0] == "train" for job in jobs if progress.states[job.id] == DONE):
         page, sections = _report(asked, over, progress, workspace, out or folder / "report", words, device, quiet)
         say(f"report: {page}", quiet)
     else:

@@ -6,7 +6,7 @@ run, ``--feature {...}`` for the feature set that it makes. A word that begins w
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from emoset_cli.errors import EmosetError
@@ -24,7 +24,7 @@ class Job:
 
     ``sets`` are the sets of runs it belongs to ("extract" alone for features), ``name`` what people call it, by the
     first of them. ``needs`` are the ids of jobs that must be done before. ``kind`` is the same for jobs that take
-    equally long for an utterance.
+    equally long for an utterance. ``points`` holds of each set the point of its grid: option -> value in words.
     """
 
     id: str
@@ -34,6 +34,7 @@ class Job:
     corpora: tuple[str, ...]
     needs: tuple[str, ...]
     kind: str
+    points: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def set(self) -> str:
@@ -85,7 +86,8 @@ def jobs_of(
     if not maker.jobs:
         raise EmosetError(f"plan {plan.name} has nothing to do over {', '.join(over.corpora)}", "name other --corpora")
     sets = maker.sets()
-    return [replace(job, sets=sets.get(job.id, job.sets)) for job in maker.jobs.values()]
+    return [replace(job, sets=sets.get(job.id, job.sets), points=maker.points.get(job.id, {}))
+            for job in maker.jobs.values()]  # fmt: skip
 
 
 def with_needs(jobs: Sequence[Job], wanted: Iterable[str]) -> list[Job]:
@@ -110,6 +112,7 @@ class _Maker:
         self.jobs: dict[str, Job] = {}
         self.of_set: dict[str, list[Job]] = {}
         self.seeded: dict[str, int] = {}
+        self.points: dict[str, dict[str, dict[str, str]]] = {}
 
     def add(self, one: RunSet) -> None:
         """The jobs of a set: over its corpora, its points, its seeds, and the runs it starts from."""
@@ -162,6 +165,8 @@ class _Maker:
         data = {key: self.data(key, str(options.get("partition", "")), seed) for key in (*group, *unseen)}
         job = self.keep(one.name, name, words, group, needs, [data, made_by], f"{one.train} {setting}")
         self.seeded[job.id] = seed
+        place = {key: told(value) for key, value in point.items()} | ({"from": base.name} if base else {})
+        self.points.setdefault(job.id, {}).setdefault(one.name, place)
         return job
 
     def extract(self, feature: str, key: str) -> Job:
