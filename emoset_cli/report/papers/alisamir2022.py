@@ -168,9 +168,9 @@ def _published(setting: Setting, cells: Mapping[str, Any], crossing: str) -> dic
 def _partition(run: Run, corpus: str) -> str:
     """The partition of one of a run's corpora."""
     told_of = run.config["partition"]
-    notes = (str(note).removeprefix(f"{corpus}: partition ").rpartition(", seed")[0] for note in told_of.get("notes") or ()
-             if str(note).startswith(f"{corpus}: partition "))  # fmt: skip
-    return next(notes, str(told_of["name"]).removeprefix("pool-"))
+    begin = f"{corpus}: partition "
+    notes = [str(note) for note in told_of.get("notes") or () if str(note).startswith(begin)]
+    return notes[0].removeprefix(begin).rpartition(", seed")[0] if notes else str(told_of["name"])
 
 
 def _frames(run: Run) -> str:
