@@ -56,10 +56,9 @@ def embedding(
     """
     from emoset_cli import runs
 
-    colors = list_of(color)
-    _check(method, on, colors, rule)
-    run = runs.find_run(workspace, name)
-    section = drawn(run, workspace, Picture(method, on, tuple(colors), rule, fold, seed), device, out, quiet)
+    picture = Picture(method, on, tuple(list_of(color)), rule, fold, seed)
+    check(picture)
+    section = drawn(runs.find_run(workspace, name), workspace, picture, device, out, quiet)
     say(f"page: {section.page}", quiet)
     answer({"page": str(section.page), **section.value}, section.tables, as_json)
 
@@ -110,10 +109,11 @@ def drawn(run: Any, workspace: Path, picture: Picture, device: str, out: Path | 
     return Section(f"Embedding of {run.name}", tables, found, figures, pages={run.name: page})
 
 
-def _check(method: str, on: str, colors: list[str], rule: str) -> None:
+def check(picture: Picture) -> None:
     """Refuse mistyped words before anything is computed."""
     from emoset_cli import embed
 
+    method, on, colors, rule, *_ = astuple(picture)
     words = [("projection", method, embed.METHODS), ("choice of --on", on, _ON)]
     words += [("color", color, _COLORS) for color in colors] + ([("rule", rule, embed.RULES)] if rule else [])
     for kind, word, known in words:

@@ -1,7 +1,7 @@
 """A plan is read from YAML in one of its sizes and checked as a whole: names, options, values, what needs what."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from emoset_cli.errors import EmosetError, unknown
 from emoset_cli.knob_reader import KnobReader, as_node, one_of
 from emoset_cli.knobs import Command, Value
+from emoset_cli.plan.agreement import Features, check
 from emoset_cli.plan.plan import PAPER, Extraction, Plan, RunSet, Wanted
 from emoset_cli.plan.sizes import sized
 from emoset_cli.yaml_schema import flag, integer, list_of, map_of, or_else, record, text
@@ -46,7 +47,7 @@ class Known:
     commands: Sequence[str]
     command: Callable[[str], Command]
     papers: Sequence[str]
-    families: Sequence[str]
+    features: Features
     crossed: Sequence[str]
 
 
@@ -75,27 +76,21 @@ def read_plan(path: Path, shown: str, size: str, known: Known) -> Plan:
     runs = reader.runs(found.get("runs"))
     report = reader.report(found.get("report"), runs)
     sizes = reader.sizes(found.get("sizes"), runs, extract)
-    _check_features(document, runs.values(), extract, known)
-    refuse(sorted(document.mistakes, key=lambda mistake: mistake.line))
+    _refuse(document)  # what follows reads it as a whole
     names = (PAPER, *(name for name in sizes if name != PAPER))
     if size not in names:
         raise unknown(f"size of {shown}", size, names)
     plan = Plan(path.stem, found.get("title", path.stem), found.get("source", ""), size, names, found["corpora"],
                 found.get("unseen", ()), extract, runs, report)  # fmt: skip
-    return sized(plan, sizes.get(size, {}))
+    in_sizes = {name: sized(replace(plan, size=name), sizes.get(name, {})) for name in names}
+    for one in in_sizes.values():
+        check(document, one, known.features)
+    _refuse(document)
+    return in_sizes[size]
 
 
-def _check_features(document: Document, runs: Iterable[RunSet], extract: Mapping[str, Any], known: Known) -> None:
-    """A feature set that takes options must say which, under ``extract``."""
-    for one in runs:
-        for options in ({**one.options, **point} for point in one.points):
-            name = str(options.get("feature", ""))
-            if name in known.families and name not in extract:
-                document.wrong(
-                    document.lines["runs", one.name], ("runs", one.name), f"feature {name} takes options of its own",
-                    f"add extract: {{{name}: {{feature: {name}, options: {{model: ...}}}}}}",
-                )  # fmt: skip
-                break
+def _refuse(document: Document) -> None:
+    refuse(sorted(document.mistakes, key=lambda mistake: mistake.line))
 
 
 @dataclass
@@ -118,7 +113,9 @@ class _Reader:
         """Feature sets by the names that the plan gives them."""
         if node is None:
             return {}
-        shape = map_of(record(feature=one_of("feature set with options", self.known.families), options=as_node))
+        shape = map_of(
+            record(feature=one_of("feature set with options", self.known.features.families), options=as_node)
+        )
         found = {}
         for name, one in shape(self.document, node, ("extract",)).items():
             if "feature" not in one:
@@ -142,19 +139,36 @@ class _Reader:
                        unseen=flag, corpora=list_of(text), options=as_node, grid=as_node, seeds=list_of(integer),
                        **{"from": text})  # fmt: skip
         found: dict[str, RunSet] = {}
-        for name, one in map_of(shape)(self.document, node, ("runs",)).items():
+        sets = map_of(shape)(self.document, node, ("runs",))
+        names = [*sets]
+        for name, one in sets.items():
             where = ("runs", name)
             line = self.document.lines[where]
             for key, example in (("train", "train: cnn"), ("over", "over: each, or over: together")):
                 if key not in one:
                     self.document.wrong(line, where, f"the key '{key}' is missing", f"add {example}")
-            origin = one.get("from") or ""
-            if origin and origin not in found:
-                error = unknown("set of runs before this one", origin, found)
-                self.document.wrong(self.document.lines[(*where, "from")], (*where, "from"), error.problem, error.mend)
             if one.get("train"):
-                found[name] = self.run_set(name, one, origin, where)
+                found[name] = self.run_set(name, one, self.origin(name, one, names), where)
         return found
+
+    def origin(self, name: str, one: Mapping[str, Any], names: Sequence[str]) -> str:
+        """The set of runs that this one starts from, "" for none; it stands before."""
+        origin = one.get("from") or ""
+        if not origin:
+            return ""
+        error = None
+        if origin not in names:
+            error = unknown("set of runs", origin, names)
+        elif names.index(origin) >= names.index(name):
+            mend = "name another one" if origin == name else f"move {origin} before {name}; they cannot need each other"
+            error = EmosetError(f"{origin} is not before this set of runs, which starts from it", mend)
+        elif "initial-model" not in self.known.command(one["train"]).knobs:
+            error = EmosetError(f"{one['train']} does not start from another model", "leave from out")
+        if error is None:
+            return str(origin)
+        where = ("runs", name, "from")
+        self.document.wrong(self.document.lines[where], where, error.problem, error.mend)
+        return ""
 
     def run_set(self, name: str, one: Mapping[str, Any], origin: str, where: Where) -> RunSet:
         """A set of runs whose command is known."""
@@ -199,7 +213,7 @@ class _Reader:
         for name in [name for name in options if name not in SECTIONS[kind]]:
             error = unknown(f"option of a section {kind}", name, [*SECTIONS[kind], "runs"])
             self.document.wrong(line, where, error.problem, error.mend)
-        for name in [name for name in chosen if name not in runs]:
+        for name in [name for name in chosen if name is not None and name not in runs]:
             error = unknown("set of runs", name, runs)
             self.document.wrong(line, where, error.problem, error.mend)
         if kind == "paper" and options.get("name") not in self.known.papers:
