@@ -152,7 +152,15 @@ def _cross(part: Part) -> Any:
     on = _words(part.options.get("on"))
     further = chosen_corpora(on, part.workspace) if on else []
     made = crossing.crossed(
-        able, further, part.workspace, known[space], part.device, part.folder, part.command, quiet=True
+        able,
+        further,
+        part.workspace,
+        known[space],
+        part.device,
+        part.folder,
+        part.command,
+        True,
+        part.options.get("published", ""),
     )
     return replace(made, left_out=[*out, *made.left_out])
 
