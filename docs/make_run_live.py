@@ -5,6 +5,7 @@ it shows there, with jobs done and others under way. A Unix system is needed.
 """
 
 import argparse
+import contextlib
 import io
 import os
 import pty
@@ -15,7 +16,7 @@ from pathlib import Path
 
 IMAGE = Path(__file__).parent / "images" / "run-live.svg"
 PLAN = """title: Baselines on the synthetic corpora
-corpora: [demo-aria, demo-bruno, demo-cora]
+corpora: [demo-aria, demo-brio, demo-cora]
 runs:
   svm: {train: svm, over: each, grid: {class-weight: [none, balanced]}}
   forest: {train: forest, over: each}
@@ -82,7 +83,8 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         where = [f"{key}={path}" for key, path in demo.write(folder / "recordings").items()]
-        emoset(["prepare", *where, "--partition", "standard", "-d", name, "-q"])
+        with contextlib.redirect_stdout(io.StringIO()):
+            emoset(["prepare", *where, "--partition", "standard", "-d", name, "-q"])
         (folder / "baselines.yaml").write_text(PLAN, "utf-8")
         program = "import sys; from emoset_cli.cli.main import main; sys.exit(main())"
         words = [sys.executable, "-c", program, "run", str(folder / "baselines.yaml"), "--workers", "2", "-d", name]
