@@ -93,7 +93,7 @@ def main(arguments: list[str]) -> int:
     if code or not shown:
         sys.stderr.write(written)
         return code or 1
-    options.out.write_text(drawn(shown[2 * len(shown) // 3]), encoding="utf-8", newline="\n")
+    options.out.write_text(drawn(shown[-1]), encoding="utf-8", newline="\n")
     return 0
 
 

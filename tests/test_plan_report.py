@@ -13,7 +13,9 @@ from urllib.parse import unquote
 import pytest
 
 from emoset_cli.cli import run_sections
+from emoset_cli.cli.job import Machine, work
 from emoset_cli.cli.main import main
+from emoset_cli.plan.jobs import Job
 from emoset_cli.plan.read import SECTIONS
 from emoset_cli.report import ranking
 from emoset_cli.report.plan_page import About, Row, write_plan_page
@@ -22,6 +24,7 @@ from emoset_cli.report.tables import Column, Table
 from emoset_cli.runs import read_run
 
 DOCS = Path(__file__).parents[1] / "docs"
+TINY = ["-nf", "4", "-N", "1", "-nm", "16", "-w", "1.5", "-p", "1", "-e", "1", "-spe", "1", "-bs", "16"]
 PLAN = """title: Small
 source: A. Nobody, 2020
 corpora: [demo-cora, demo-aria, demo-brio]
@@ -89,7 +92,7 @@ def ran(trained, tmp_path_factory):
     (folder / "mine.yaml").write_text(PLAN, "utf-8")
     told = ["run", folder / "mine.yaml", "--corpora", "demo-cora,demo-aria", "-d", workspace, "--workers", 1, "-q"]
     words = [*map(str, told)]
-    assert main([*words, "--only", "svm"]) == 0
+    assert main([*words, "--only", "svm,forest,grid"]) == 0
     (features,) = workspace.glob("features/*/demo-aria.npy")
     features.write_bytes(features.read_bytes()[:100])
     return SimpleNamespace(words=words, workspace=workspace, code=main(words))
@@ -268,6 +271,16 @@ def test_a_page_without_any_table_tells_the_jobs(tmp_path):
     assert "There is nothing to show: none of 1 jobs of it is done." in text
     assert "blocked: it needs two" in text
     assert "one,blocked" in (tmp_path / "r" / "results.csv").read_text("utf-8")
+
+
+def test_tensorboard_is_passed_on_to_the_jobs_of_networks(prepared, tmp_path, one_thread):
+    pytest.importorskip("tensorboard")
+    workspace = shutil.copytree(prepared, tmp_path / "w")
+    words = ["train", "cnn", "-t", "demo-cora", *TINY]
+    made = Job("0123456789", ("nets",), "nets demo-cora", tuple(words), ("demo-cora",), (), "cnn")
+    record = work(made, words, Machine(workspace, None, "cpu", 1, True, {"demo-cora": 1}))
+    assert record.state == "done", record.problem
+    assert [*(workspace / "runs" / record.answer / "tensorboard").rglob("*tfevents*")]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminal")
