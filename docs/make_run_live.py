@@ -20,7 +20,7 @@ corpora: [demo-aria, demo-brio, demo-cora]
 runs:
   svm: {train: svm, over: each, grid: {class-weight: [none, balanced]}}
   forest: {train: forest, over: each}
-  network: {train: cnn, over: each, options: {preset: quick, epochs: 1}}
+  network: {train: cnn, over: each, corpora: [demo-cora], options: {preset: quick, epochs: 1, patience: 1}}
 """
 SIZE = {"COLUMNS": "100", "LINES": "40", "TERM": "xterm-256color"}
 _BEGIN = re.compile(r"(?:\r?\x1b\[2K(?:\x1b\[1A\x1b\[2K)+)")  # where rich takes a table away to draw the next
