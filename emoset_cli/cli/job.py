@@ -67,7 +67,10 @@ def _attempt(job: Any, words: list[str], machine: Machine, log: TextIO) -> Any:
 
 def _made(words: list[str], workspace: Path) -> list[str]:
     """The words with the paths of things that are made on the spot."""
-    return [str(made_folder(workspace) / word[1:]) if word.startswith("@") else word for word in words]
+    from emoset_cli.synth.models import MADE
+
+    folder = made_folder(workspace)
+    return [str(MADE[word[1:]](folder / word[1:])) if word.startswith("@") else word for word in words]
 
 
 def made_folder(workspace: Path) -> Path:

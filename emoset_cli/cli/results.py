@@ -7,7 +7,9 @@ import typer
 
 from emoset_cli.cli.common import DEFAULT_WORKSPACE, Device, Json, Quiet, Workspace, answer, each, finish, list_of, say
 from emoset_cli.errors import EmosetError
+from emoset_cli.report.paper_names import CROSS
 
+_PUBLISHED = ", ".join(f"{name} ({table})" for name, table in CROSS.items())
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="folder of the report; below the workspace by default")]
 
 
@@ -21,6 +23,9 @@ def evaluate(
     ] = None,
     space: Annotated[
         str | None, typer.Option("--space", help="with --cross: label space to score in; three-class by default")
+    ] = None,
+    published: Annotated[
+        str | None, typer.Option("--published", help=f"with --cross: figures of a paper beside yours: {_PUBLISHED}")
     ] = None,
     device: Device = "auto",
     out: Out = None,
@@ -41,9 +46,11 @@ def evaluate(
     from emoset_cli.cli.crossing import cross_evaluate
 
     if cross:
-        cross_evaluate(workspace, names, list_of(on), space or "three-class", device, out, as_json, quiet)
+        cross_evaluate(
+            workspace, names, list_of(on), space or "three-class", published or "", device, out, as_json, quiet
+        )
         return
-    _refuse_without_cross(on, space, device)
+    _refuse_without_cross(on, space, published, device)
     from emoset_cli import runs
 
     names = names or runs.list_runs(workspace)
@@ -81,8 +88,9 @@ def scored(workspace: Path, out: Path | None, found: list[Any], whole: bool = Tr
     return Section("Scores", tables, {"scores": scores, **further}, pages=pages)
 
 
-def _refuse_without_cross(on: list[str] | None, space: str | None, device: str) -> None:
-    given = [name for name, value in (("--on", on), ("--space", space), ("--device", device != "auto")) if value]
+def _refuse_without_cross(on: list[str] | None, space: str | None, published: str | None, device: str) -> None:
+    values = {"--on": on, "--space": space, "--published": published, "--device": device != "auto"}
+    given = [name for name, value in values.items() if value]
     if given:
         raise EmosetError(f"{given[0]} is about corpora through other heads", "add --cross, or leave it out")
 

@@ -43,11 +43,12 @@ def _known() -> Any:
     from emoset_cli.features import ALIASES, FAMILIES, FEATURES
     from emoset_cli.plan.agreement import Features
     from emoset_cli.plan.read import Known
+    from emoset_cli.report.paper_names import CROSS
     from emoset_cli.report.papers import TABLES
 
     families = {family: import_module(module).OPTIONS for family, module in FAMILIES.items()}
     features = Features(frozenset({*FEATURES, *ALIASES}), families)
-    return Known(search_options.commands(), search_options.command, list(TABLES), features)
+    return Known(search_options.commands(), search_options.command, list(TABLES), features, list(CROSS))
 
 
 def over(

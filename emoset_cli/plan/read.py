@@ -8,9 +8,10 @@ from typing import Any
 
 from emoset_cli.errors import EmosetError, unknown
 from emoset_cli.knob_reader import KnobReader, as_node, one_of
-from emoset_cli.knobs import Command, Value, told
+from emoset_cli.knobs import Command, Value
 from emoset_cli.plan.agreement import Features, check
-from emoset_cli.plan.plan import PAPER, SMOKE, Extraction, Plan, RunSet, Wanted
+from emoset_cli.plan.plan import PAPER, Extraction, Plan, RunSet, Wanted
+from emoset_cli.plan.sizes import sized
 from emoset_cli.yaml_schema import flag, integer, list_of, map_of, or_else, record, text
 from emoset_cli.yaml_tree import Document, Node, Where, read_tree, refuse
 
@@ -38,12 +39,16 @@ _SAID = {
 
 @dataclass(frozen=True)
 class Known:
-    """What a plan may name: the commands of ``emoset train`` with their options, tables of papers, feature sets."""
+    """What a plan may name: the commands of ``emoset train`` with their options, tables of papers, feature sets.
+
+    ``crossed`` are papers with figures across corpora.
+    """
 
     commands: Sequence[str]
     command: Callable[[str], Command]
     papers: Sequence[str]
     features: Features
+    crossed: Sequence[str]
 
 
 def read_plan(path: Path, shown: str, size: str, known: Known) -> Plan:
@@ -77,48 +82,15 @@ def read_plan(path: Path, shown: str, size: str, known: Known) -> Plan:
         raise unknown(f"size of {shown}", size, names)
     plan = Plan(path.stem, found.get("title", path.stem), found.get("source", ""), size, names, found["corpora"],
                 found.get("unseen", ()), extract, runs, report)  # fmt: skip
-    sized = {name: _sized(replace(plan, size=name), sizes.get(name, {})) for name in names}
-    for one in sized.values():
+    in_size = {name: sized(replace(plan, size=name), sizes.get(name, {})) for name in names}
+    for one in in_size.values():
         check(document, one, known.features)
     _refuse(document)
-    return sized[size]
+    return in_size[size]
 
 
 def _refuse(document: Document) -> None:
     refuse(sorted(document.mistakes, key=lambda mistake: mistake.line))
-
-
-def _sized(plan: Plan, size: Mapping[str, Any]) -> Plan:
-    """The plan with what a size says otherwise."""
-    runs = dict(plan.runs)
-    reduced = []
-    for name, one in plan.runs.items():
-        own = size.get("runs", {}).get(name, {})
-        options = {**size.get("options", {}).get(one.train, {}), **own.get("options", {})}
-        further = {key: own[key] for key in ("corpora", "points", "seeds") if key in own}
-        if "seeds" in size and "seeds" not in further:
-            further["seeds"] = size["seeds"]
-        runs[name] = replace(one, options={**one.options, **options}, **further)
-        words = [f"{option} {told(value)}" for option, value in options.items()]
-        words += [f"{key} {_listed(value)}" for key, value in further.items() if key != "points"]
-        words += [f"{len(further['points'])} of {len(one.points)} points of the grid"] if "points" in further else []
-        reduced += [f"{name}: {', '.join(words)}"] if words else []
-    extract = {
-        name: replace(one, options={**one.options, **size.get("extract", {}).get(name, {})})
-        for name, one in plan.extract.items()
-    }
-    reduced += [
-        f"features {name}: {', '.join(f'{option} {value}' for option, value in options.items())}"
-        for name, options in size.get("extract", {}).items()
-    ]
-    corpora = () if plan.size == SMOKE else plan.corpora
-    unseen = () if plan.size == SMOKE else plan.unseen
-    return replace(plan, corpora=size.get("corpora", corpora), unseen=size.get("unseen", unseen), extract=extract,
-                   runs=runs, reduced=tuple(reduced))  # fmt: skip
-
-
-def _listed(values: Iterable[Any]) -> str:
-    return ", ".join(map(str, values))
 
 
 @dataclass
@@ -247,6 +219,10 @@ class _Reader:
         if kind == "paper" and options.get("name") not in self.known.papers:
             error = unknown("table of a paper", str(options.get("name")), self.known.papers)
             self.document.wrong(line, where, error.problem, error.mend)
+        paper = options.get("published")
+        if kind == "cross" and paper is not None and paper not in self.known.crossed:
+            error = unknown("paper with figures across corpora", str(paper), self.known.crossed)
+            self.document.wrong(line, where, error.problem, error.mend)
         return Wanted(kind, options, tuple(chosen), str(one.get("title") or ""))
 
     def section_options(self, document: Document, node: Node, where: Where) -> dict[str, Any]:
@@ -262,16 +238,16 @@ class _Reader:
     def sizes(
         self, node: Node | None, runs: Mapping[str, RunSet], extract: Mapping[str, Extraction]
     ) -> dict[str, dict[str, Any]]:
-        """What each size says otherwise: corpora, seeds, options by command, by set of runs, of features."""
+        """What each size says otherwise: corpora, seeds, sets of runs, options by command, by set, of features."""
         if node is None:
             return {}
         own = record(corpora=list_of(text), seeds=list_of(integer), options=as_node, grid=as_node)
         shape = record(corpora=list_of(text), unseen=list_of(text), seeds=list_of(integer), options=map_of(as_node),
-                       extract=map_of(as_node), runs=map_of(own))  # fmt: skip
+                       extract=map_of(as_node), runs=map_of(own), only=self.names_of(runs))  # fmt: skip
         found = {}
         for name, size in map_of(shape)(self.document, node, ("sizes",)).items():
             where: Where = ("sizes", name)
-            read = {key: size[key] for key in ("corpora", "unseen", "seeds") if key in size}
+            read = {key: size[key] for key in ("corpora", "unseen", "seeds", "only") if key in size}
             trains = dict.fromkeys(one.train for one in runs.values())
             read["options"] = {
                 train: self.knobs(train).options(inner, (*where, "options", train))
