@@ -156,10 +156,10 @@ def pair(shared: Path, recordings: dict[str, Path]) -> Path:
     few = {"demo-cora": ("*_p0[2-9]_*",), "demo-aria": ("*_s0[2-9]_*", "[fm]0[45]_*")}
 
     def make(place: Path) -> None:
-        where = [
-            f"{key}={shutil.copytree(recordings[key], place / 'recordings' / key, ignore=shutil.ignore_patterns(*names))}"
-            for key, names in few.items()
-        ]
+        where = []
+        for key, names in few.items():
+            some = shutil.ignore_patterns(*names)
+            where.append(f"{key}={shutil.copytree(recordings[key], place / 'recordings' / key, ignore=some)}")
         common = ["-d", str(place), "-q", "--workers", "1"]
         assert [main([*step, *common]) for step in (["prepare", *where], ["extract", "egemaps"])] == [0, 0]
 
