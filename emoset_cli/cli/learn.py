@@ -149,11 +149,13 @@ def check(model: str, given: dict[str, Any]) -> None:
 def refuse_uncovered(group: list[str], task: Any, space: str) -> None:
     """Refuse a corpus of which a label space keeps nothing; only a note tells of it otherwise.
 
+    Where labels are aggregated that may be so: EmoNet leaves out corpora whose labels are all of one kind.
+
     Raises:
         EmosetError: naming all such corpora
     """
     left = set(task.utterances["corpus"])
-    gone = [key for key in group if key not in left]
+    gone = [key for key in group if key not in left and not task.cuts]
     if gone:
         raise EmosetError(f"label space {space} keeps no utterance of {', '.join(gone)}",
                           f"choose another one, or leave {', '.join(gone)} out")  # fmt: skip
