@@ -218,7 +218,7 @@ def test_the_tables_of_plans_are_those_of_the_program() -> None:
     assert {codes([row[0]])[0]: tuple(codes([row[1]])) for row in found} == EVENTS
     found = rows("plans.md", "## Plans of papers")
     assert [codes([row[0]])[0] for row in found] == list(shipped())
-    assert all(re.search(r"(19|20)\d\d", row[1]) and row[2] for row in found)
+    assert all(row[1] and row[2] for row in found)
 
 
 def test_every_baseline_has_a_section() -> None:
