@@ -13,7 +13,8 @@ MAY_IMPORT = {
     "": set(),
     "errors": set(),
     "files": {"errors"},
-    "cores": set(),
+    "ranks": {"errors"},
+    "cores": {"ranks"},
     "pool": {"errors", "cores"},
     "parallel": {"cores", "pool"},
     "problems": set(),
@@ -32,7 +33,7 @@ MAY_IMPORT = {
     "levels": set(),
     "audio": {"levels"},
     "store": {"errors", "files", "parallel", "audio"},
-    "models": {"errors"},
+    "models": {"errors", "ranks"},
     "features": {"errors", "audio", "models", "cores"},
     # a corpus folder becomes a table of utterances
     "names": {"problems", "templates", "bounded", "corpora", "store"},
@@ -45,8 +46,8 @@ MAY_IMPORT = {
     "prepare": {
         "errors", "files", "problems", "corpora", "levels", "audio", "store", "checks", "segments", "manifest",
     },
-    "feature_store": {"errors", "files", "parallel", "features", "store", "prepare"},
-    "frame_store": {"errors", "files", "parallel", "features", "store", "prepare", "feature_store"},
+    "feature_store": {"errors", "files", "ranks", "parallel", "features", "store", "prepare"},
+    "frame_store": {"errors", "files", "ranks", "parallel", "features", "store", "prepare", "feature_store"},
     # what the tables of prepared corpora make
     "balance": set(),
     "partition": {"errors", "files"},
@@ -66,8 +67,8 @@ MAY_IMPORT = {
     "runs": {"errors", "files"},
     "synth": {"errors", "files"},
     "train": {
-        "", "errors", "files", "cores", "parallel", "corpora", "labels", "partition", "leaks", "protocols", "aggregate",
-        "prepare", "feature_store", "frame_store", "metrics", "runs", "store", "models", "audio",
+        "", "errors", "files", "ranks", "cores", "parallel", "corpora", "labels", "partition", "leaks", "protocols",
+        "aggregate", "prepare", "feature_store", "frame_store", "metrics", "runs", "store", "models", "audio",
     },
     "report": {"", "errors", "files", "labels", "explore", "metrics", "stats", "probe", "runs"},
     # options of commands in YAML; plans of searches and of runs
@@ -77,6 +78,7 @@ MAY_IMPORT = {
     "plan": {"errors", "files", "yaml_tree", "yaml_schema", "knobs", "knob_reader", "pool", "runs"},
 }  # fmt: skip
 MAY_IMPORT["cli"] = set(MAY_IMPORT)  # everything
+MAY_IMPORT["__main__"] = {"cli"}
 
 # What only some parts may import at all, also inside functions.
 ONLY = {
@@ -97,7 +99,7 @@ ONLY = {
     "distributed": {"pool"},
     "dask": set(),
     "safetensors": {"train", "models", "synth"},
-    "torch": {"models", "features", "train", "synth"},
+    "torch": {"models", "features", "train", "synth", "ranks"},
     "torchaudio": {"models"},
     "torchvision": {"models", "synth"},
     "transformers": {"models", "synth"},
@@ -125,7 +127,7 @@ LAZY = {"torch", "pandas", "sklearn", "scipy", "statsmodels", "matplotlib", "ope
 # Networks and what trains them are torch through and through: others import these modules inside functions.
 TORCH = ("models/", "train/deep/")
 # Loaded by every `--help`: these may not even import numpy or yaml at the top.
-LIGHT = {"", "cli", "errors", "files", "runs", "train/__init__", "features/__init__", "models/__init__",
+LIGHT = {"", "cli", "errors", "files", "ranks", "runs", "train/__init__", "features/__init__", "models/__init__",
          "train/deep/__init__", "train/deep/settings", "search/__init__", "search/space", "report/__init__",
          "report/paper_names"}  # fmt: skip
 

@@ -564,8 +564,8 @@ def test_a_search_is_one_process(emoset, done, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     answer = emoset("search", "emonet-lr", "-t", CORA, "-d", done)
     assert (answer.code, answer.out) == (1, "")
-    assert "a search is one process, and accelerate started several" in answer.err
-    assert "start it without accelerate" in answer.err
+    assert "emoset search is not for several processes, and 2 were started" in answer.err
+    assert "start it without torchrun or accelerate launch" in answer.err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs process groups")
