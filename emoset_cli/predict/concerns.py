@@ -8,6 +8,7 @@ from emoset_cli.checks import SILENT_SPAN
 from emoset_cli.errors import EmosetError
 
 QUIET = 0.01  # peak, of full scale: below it 16-bit samples keep fewer than 9 bits
+CLIPPED_A_SECOND = 1.0  # samples at the extreme: in an hour some touch it that are not clipped
 MISSING_S = 0.01  # a header that promises more than this beyond the file's end is wrong
 
 
@@ -43,7 +44,7 @@ def concerns(condition: audio.Condition, windows: bool, learnt: Mapping[str, Any
         found.append(Concern("silent", f"all {seconds:.1f} s are silent"))
     elif condition.peak < QUIET:
         found.append(Concern("very quiet", f"its peak is {condition.peak:.2%} of full scale"))
-    if audio.is_clipped(condition):
+    if audio.is_clipped(condition) and condition.at_extreme >= CLIPPED_A_SECOND * seconds:
         found.append(Concern("clipped", f"{condition.at_extreme} samples lie at its extreme"))
     if condition.missing > MISSING_S:
         found.append(Concern("truncated", f"its header promises {condition.missing:.2f} s more than the file holds"))

@@ -66,15 +66,15 @@ def _safe(name: str) -> str:
 
 def _names(recordings: Iterable[str]) -> list[str]:
     """A file name for each recording: that of its own file, with a number where it comes again."""
-    found: dict[str, None] = {}
+    found: dict[str, str] = {}  # in lower case: not all systems tell cases apart
     for recording in recordings:
         own = _safe(Path(recording).name)[:180]
         number, name = 1, own
         while name.lower() in found:
             number += 1
             name = f"{own}-{number}"
-        found[name.lower()] = None
-    return list(found)
+        found[name.lower()] = name
+    return list(found.values())
 
 
 def _labels(heads: dict[str, list[str]]) -> list[str]:
@@ -95,7 +95,16 @@ def predictions_csv(answer: dict[str, Any]) -> str:
     """A row for each recording and head; labels of other heads are empty."""
     labels = _labels(answer["heads"])
     scored = any("scores" in said for one in answer["recordings"] for said in one["said"].values())
-    head = ["recording", "seconds", "windows", "level_db", "concerns", "head", "prediction", "probability"]
+    head: list[object] = [
+        "recording",
+        "seconds",
+        "windows",
+        "level_db",
+        "concerns",
+        "head",
+        "prediction",
+        "probability",
+    ]
     head += [f"probability_{label}" for label in labels] + ([f"score_{label}" for label in labels] if scored else [])
     rows: list[list[object]] = [head]
     for one in answer["recordings"]:
@@ -113,7 +122,8 @@ def timeline_csv(one: dict[str, Any], heads: dict[str, list[str]]) -> str:
     """A row for each window and head."""
     labels = _labels(heads)
     head: list[object] = ["start_s", "end_s", "level_db", "head", "prediction", "probability"]
-    rows: list[list[object]] = [[*head, *(f"probability_{label}" for label in labels)]]
+    head += [f"probability_{label}" for label in labels]
+    rows: list[list[object]] = [head]
     for window in one["windows"]:
         start = [window["start_s"], window["end_s"], window["level_db"]]
         for name, said in window["said"].items():
