@@ -89,7 +89,7 @@ def _by_speaker(model: Model, found: dict[int, Predicted], speakers: str) -> Non
         for one in own:
             if len(others) < 2:
                 one.failure = EmosetError(
-                    f"{one.recording.name}: it is the only one of its speaker: there is nothing to standardise it by",
+                    f"{one.recording.name} is the only one of its speaker: there is nothing to standardise it by",
                     "give more recordings of the same person, or a run without --normalise speaker",
                 )
             else:
