@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from emoset_cli import runs
 from emoset_cli.audio import Condition
-from emoset_cli.predict import reading
+from emoset_cli.predict import predicting, reading
+from emoset_cli.predict.baselines import BaselineModel
 from emoset_cli.predict.concerns import KINDS, concerns
 from emoset_cli.predict.inputs import Recording, find_recordings
 from emoset_cli.predict.softmax import fitted_temperature, probabilities
@@ -56,6 +57,17 @@ def test_a_network_says_what_it_said_when_it_was_trained(emoset, crossed, record
     final = emoset("predict", f"{run}:final", recordings[CORA], "--as", CORA, "-d", crossed, "--json").json()
     assert list(final["heads"]) == [CORA]
     assert_equal(final, written(crossed, f"{run}:final", ("devel", "test")), recordings[CORA])
+
+
+def test_several_processes_say_the_same(emoset, small, monkeypatch):
+    predict = ["predict", f"{CORA}_svm", small / "recordings", "-d", small / "w", "--json"]
+    alone = emoset(*predict, "--workers", "1").json()
+    monkeypatch.setattr(predicting, "_MANY", 0)
+    monkeypatch.setattr(BaselineModel, "together", 5)
+    assert emoset(*predict, "--workers", "2").json() == alone
+    refused = emoset(*predict, "--speakers", "one")
+    assert (refused.code, refused.out) == (1, "")
+    assert "leave --speakers out" in refused.err
 
 
 def test_an_svm_says_what_it_said_when_it_was_trained(emoset, small):
@@ -252,7 +264,9 @@ def test_a_long_recording_has_a_timeline(emoset, crossed, long, tmp_path):
     again = emoset(*words)
     assert (again.code, again.out) == (1, "")
     assert "holds predictions already" in again.err
-    assert emoset(*words, "--force").code == 0
+    assert emoset(*words[:3], "--out", out, "--as", CORA, "-d", crossed, "--force").code == 0
+    assert {path.suffix for path in (out / "timelines").iterdir()} == {".csv", ".json", ".txt", ".svg"}
+    assert len(list((out / "timelines").iterdir())) == 4
 
 
 def test_without_a_window_only_long_recordings_are_cut(emoset, small, long):

@@ -61,13 +61,15 @@ def predict(
         progress: called with (recordings, seconds of speech) as they are done
 
     Raises:
-        EmosetError: if the model must know the speakers and is not told
+        EmosetError: if the model must know the speakers and is not told, or the other way round
     """
     if model.speakers and speakers not in SPEAKERS:
         raise EmosetError(
             "the run standardises each speaker by their own recordings, and nobody says whose these are",
             "--speakers one if all are of one person, --speakers folder if each folder holds those of one",
         )
+    if speakers and not model.speakers:
+        raise EmosetError("the run does not standardise speakers by their own recordings", "leave --speakers out")
     found: dict[int, Predicted] = {}
     for number, one in _heard(model, recordings, cut, workers, progress):
         found[number] = one
