@@ -133,7 +133,7 @@ def probabilities(network: Network, workspace: Path, utterances: Any, head: str)
         EmosetError: if there is no such head, or the stored audio was damaged
     """
     wide = len(network.labels(head))
-    read, owner, plans = _read(network, workspace, utterances, head)
+    read, owner, plans = reading(network, workspace, utterances, head)
     said = predict.answers(network.model, read, plans, network.device, network.made["precision"], wide, len(owner))
     return mean_of_segments(said.shares, owner, len(utterances))
 
@@ -144,12 +144,12 @@ def embeddings(network: Network, workspace: Path, utterances: Any, head: str) ->
     Where the network hears segments, both are means over those of an utterance.
     """
     network.labels(head)
-    read, owner, plans = _read(network, workspace, utterances, head)
+    read, owner, plans = reading(network, workspace, utterances, head)
     found = predict.embeddings(network.model, read, plans, network.device, network.made["precision"], len(owner))
     return mean_of_segments(found, owner, len(utterances))
 
 
-def _read(network: Network, workspace: Path, utterances: Any, head: str) -> tuple[Source, np.ndarray, list[Plan]]:
+def reading(network: Network, workspace: Path, utterances: Any, head: str) -> tuple[Source, np.ndarray, list[Plan]]:
     """The reader of the utterances or their segments, the utterance of each, and the batches of all of them."""
     made = network.made
     rows = utterances.assign(store=utterances["corpus"], id=utterances["utterance"])
