@@ -56,10 +56,13 @@ def surety(rows: Any) -> tuple[np.ndarray, str]:
     Raises:
         EmosetError: if the predictions hold neither
     """
+    import pandas as pd
+
     for prefix, kind in (("probability_", "probability"), ("score_", "margin")):
         columns = [name for name in rows.columns if name.startswith(prefix)]
         if columns:
-            values = np.nan_to_num(rows[columns].to_numpy(float), nan=-np.inf)
+            numbers = rows[columns].apply(pd.to_numeric, errors="coerce")  # empty where a corpus has no such label
+            values = np.nan_to_num(numbers.to_numpy(float), nan=-np.inf)
             best = np.sort(values, 1)
             return (best[:, -1] if kind == "probability" else best[:, -1] - best[:, -2]), kind
     raise EmosetError("the predictions hold no probabilities or scores", "train the run again with --force")
