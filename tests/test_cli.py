@@ -115,6 +115,7 @@ LINES = {
     "search": "search {w}/plan.yaml -t demo-cora -d {w}",
     "run": "run {w}/mine.yaml --workers 1 -d {w}",
     "evaluate": "evaluate demo-cora_svm demo-aria_svm -d {w}",
+    "explain": "explain demo-cora_svm demo-cora_forest -d {w}",
     "compare": "compare demo-cora_svm demo-cora_forest -d {w}",
     "predict": "predict demo-cora_svm {r}/demo-cora --out {w}/out --force -d {w}",
     "corpora list": "corpora list -d {w}",

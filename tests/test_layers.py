@@ -98,6 +98,7 @@ ONLY = {
     "scipy": {"stats"},
     "matplotlib": {"report"},
     "jinja2": {"report"},
+    "PIL": {"report"},
     "markupsafe": {"report"},
     "joblib": {"pool"},
     "distributed": {"pool"},
@@ -127,7 +128,7 @@ ONLY = {
 # These take long to import: only inside the function that needs them.
 LAZY = {"torch", "pandas", "sklearn", "scipy", "statsmodels", "matplotlib", "opensmile", "soundfile", "soxr", "pyarrow",
         "joblib", "jinja2", "markupsafe", "safetensors", "regex", "openpyxl", "audformat", "torchaudio", "torchvision",
-        "accelerate", "optuna", "transformers", "huggingface_hub", "umap", "peft", "distributed"}  # fmt: skip
+        "accelerate", "optuna", "transformers", "huggingface_hub", "umap", "peft", "distributed", "PIL"}  # fmt: skip
 # Networks and what trains them are torch through and through: others import these modules inside functions.
 TORCH = ("models/", "train/deep/")
 # Loaded by every `--help`: these may not even import numpy or yaml at the top.
