@@ -8,7 +8,21 @@ from typing import Annotated
 import typer
 
 from emoset_cli import __version__, ranks
-from emoset_cli.cli import corpora, data, deep, demo, explain, papers, plot, predict, probe, results, run, search, transfer
+from emoset_cli.cli import (
+    corpora,
+    data,
+    deep,
+    demo,
+    explain,
+    papers,
+    plot,
+    predict,
+    probe,
+    results,
+    run,
+    search,
+    transfer,
+)
 from emoset_cli.cli.common import complain
 from emoset_cli.errors import EmosetError, of_system
 
