@@ -158,8 +158,8 @@ def pair(shared: Path, recordings: dict[str, Path]) -> Path:
     def make(place: Path) -> None:
         where = []
         for key, names in few.items():
-            left_out = shutil.ignore_patterns(*names)
-            where.append(f"{key}={shutil.copytree(recordings[key], place / 'recordings' / key, ignore=left_out)}")
+            some = shutil.ignore_patterns(*names)
+            where.append(f"{key}={shutil.copytree(recordings[key], place / 'recordings' / key, ignore=some)}")
         common = ["-d", str(place), "-q", "--workers", "1"]
         assert [main([*step, *common]) for step in (["prepare", *where], ["extract", "egemaps"])] == [0, 0]
 

@@ -560,3 +560,13 @@ def test_every_file_column_and_setting_of_a_workspace_is_explained(
         columns = {re.sub("^(score|probability)_.*", r"\1_LABEL", column) for column in columns}
         columns = {re.sub("^devel_uar:.*", "devel_uar:HEAD", column) for column in columns}
         assert columns - {"normalise"} <= told, columns - told  # the option searched here
+
+
+def test_the_site_has_every_page_once() -> None:
+    def pages(node: Any) -> list[str]:
+        if isinstance(node, str):
+            return [node]
+        return [page for inner in (node.values() if isinstance(node, dict) else node) for page in pages(inner)]
+
+    listed = pages(yaml.safe_load((PROJECT / "mkdocs.yml").read_text("utf-8"))["nav"])
+    assert sorted(listed) == sorted(path.name for path in DOCS.glob("*.md"))

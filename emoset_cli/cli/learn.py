@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from emoset_cli import ranks
 from emoset_cli.cli.common import (
     DEFAULT_WORKSPACE,
     Attempt,
@@ -165,6 +166,7 @@ def _asked(model: str, given: dict[str, Any]) -> tuple["_Data", Any]:
     """What is trained on, and how, by the options of a command."""
     from emoset_cli.train.fold import Options
 
+    ranks.only_one(f"emoset train {model}")
     weight = None if given["class_weight"] == ClassWeight.none else str(given["class_weight"])
     options = Options(model, str(given["normalise"]), weight, given["seed"], given["wccn"], given["repeat"])
     names = ("feature", "partition", "labels", "subset", "aggregate", "pool", "unseen", "workspace", "registry")

@@ -7,11 +7,26 @@ from typing import Annotated
 
 import typer
 
-from emoset_cli import __version__
-from emoset_cli.cli import corpora, data, deep, demo, papers, plot, probe, results, run, search, transfer
+from emoset_cli import __version__, ranks
+from emoset_cli.cli import (
+    corpora,
+    data,
+    deep,
+    demo,
+    explain,
+    papers,
+    plot,
+    predict,
+    probe,
+    results,
+    run,
+    search,
+    transfer,
+)
 from emoset_cli.cli.common import complain
 from emoset_cli.errors import EmosetError, of_system
 
+_SHARED = ("extract", "train")  # what several processes can do together, see `emoset_cli.ranks`
 _INTERRUPTED = 130  # exit code after SIGINT, as shells give it
 
 app = typer.Typer(
@@ -31,10 +46,12 @@ app.command()(run.run)
 app.command()(search.search)
 app.command()(results.evaluate)
 app.command()(results.compare)
+app.command()(predict.predict)
 app.command()(transfer.transfer)
 app.command()(papers.table)
 app.add_typer(plot.app, name="plot")
 app.command()(probe.probe)
+app.command()(explain.explain)
 app.command()(demo.demo)
 
 
@@ -46,14 +63,17 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version and stop")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", envvar="EMOSET_DEBUG", help="show tracebacks of errors")] = False,
 ) -> None:
-    """Keep ``--debug`` where `main` finds it."""
+    """Keep ``--debug`` where `main` finds it; refuse what several processes cannot do together."""
     if debug:
         os.environ["EMOSET_DEBUG"] = "1"
+    if context.invoked_subcommand not in _SHARED:
+        ranks.only_one(f"emoset {context.invoked_subcommand}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
