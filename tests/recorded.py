@@ -51,4 +51,4 @@ def record(folder: Path) -> None:
 
 if __name__ == "__main__":
     record(Path(sys.argv[1]))
-    main(sys.argv[2:])
+    sys.exit(main(sys.argv[2:]))
