@@ -4,8 +4,8 @@ Each copy differs in one sample, so that no recording is the same as another: fe
 would else be made once. Every command runs in a process of its own with one thread; its time is processor time, which
 a busy neighbour disturbs least, and its memory the peak of the process and what it starts.
 
-Usage: python benchmarks/scaling.py [--corpora FOLDER] [--recordings N] [--workspace FOLDER]. With --workspace it goes on
-where it was interrupted. Writes results/scaling.json, and docs/scaling.md anew (--page: from what was measured before).
+Usage: python benchmarks/scaling.py [--corpora FOLDER] [--recordings N] [--workspace FOLDER]. With --workspace it goes
+on where it was interrupted. Writes results/scaling.json, and docs/scaling.md anew (--page: from what was measured).
 """
 
 import argparse

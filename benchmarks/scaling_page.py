@@ -7,8 +7,8 @@ from common import table
 
 CORPORA = {  # hours and utterances
     "EmoSet, 26 corpora (Gerczuk et al. 2021)": (65.6, 84161),
-    "MSP-Podcast 1.8, at 5.5 s an utterance": (73042 * 5.5 / 3600, 73042),
-    "100,000 h, at 3 s an utterance": (100_000.0, 120_000_000),
+    "MSP-Podcast 1.8, counted at 5.5 s an utterance": (73042 * 5.5 / 3600, 73042),
+    "100,000 h, counted at 3 s an utterance": (100_000.0, 120_000_000),
 }
 MACHINES, CORES = 16, 16
 MEMORY_GB = 64
@@ -24,7 +24,7 @@ SHARED = {
 }
 FREE = {"extract egemaps", "train cnn"}  # shared by machines as well
 NOTE = {
-    "prepare": "the table of utterances (a few hundred bytes of Parquet each) and names of all recordings are in memory",
+    "prepare": "the table of utterances and the names of all recordings are in memory",
     "extract egemaps": "the features of a corpus are joined into one array, which is in memory twice for a moment",
     "train svm": "features of all utterances in memory as float32 and float64; liblinear is linear in utterances",
     "train forest": "as svm; trees grow with utterances and are deeper with more of them",
@@ -57,18 +57,18 @@ costs than the one before it; the start of the process falls out of it. 1 is lin
         _growth(stages, times, measured, "peak_mb", "{:.0f}", 0),
         "What a stage leaves on disk, in MB:",
         _growth(stages, times, measured, "bytes", "{:.2f}", 0, 1e6),
-        f"`train cnn` is EmoNet's network with 4 filters and a block a module, {base_epochs(measured, times)} epochs at "
-        "each size, devel after each; `train svm` is the whole search for C and the last fit.",
+        f"`train cnn` is EmoNet's network with 4 filters and a block a module, {base_epochs(measured, times)} epochs "
+        "at each size, devel after each; `train svm` is the whole search for C and the last fit.",
         "## Measured: throughput",
-        "Of one thread, from the last doubling above; the last three rows on a few recordings, the start of the process\n"
-        "and the reading of weights included, which makes them too low by far for a large corpus "
+        "Of one thread, from the last doubling above; the last three rows on a few recordings, the start of the "
+        "process\nand the reading of weights included, which makes them too low by far for a large corpus "
         "([Speed](speed.md) has them warm).",
         _throughput(stages, times, measured),
         "## Extrapolated: what large corpora would cost",
         f"""Time goes on as between 8 x and 16 x, with the exponent above where it is over 1.15, else linearly; memory
-and disk linearly from 4 x to 16 x. Of the CNN this is {base_epochs(measured, times)} epochs of the small network; EmoNet's
-own has several times its work, and a GPU does it. "On {MACHINES}" is {MACHINES} machines of {CORES} cores, where the
-stage can be shared so far, and without loss on the way.""",
+and disk linearly from 4 x to 16 x. Of the CNN this is {base_epochs(measured, times)} epochs of the small network;
+EmoNet's own has several times its work, and a GPU does it. "On {MACHINES}" is {MACHINES} machines of {CORES} cores,
+where the stage can be shared so far, and without loss on the way.""",
         *(_cost(name, hours, count, stages, times, measured) for name, (hours, count) in CORPORA.items()),
         "## What breaks first",
         f"""Hours of speech (at 3 s an utterance) at which a stage needs {MEMORY_GB} GB of memory, and at which it takes
@@ -82,7 +82,7 @@ stage can be shared so far, and without loss on the way.""",
 _READING = """What follows from it:
 
 - **Memory, not time, is the first wall** of what holds whole tables: an SVM's features, the predictions of a run and
-  their report. An SVM on a share of the corpus (`--subset`), or a network, which reads batch by batch, has no such wall.
+  their report. A network, which reads batch by batch, has no such wall.
 - **Parts that stay in one process** (`prepare`, `evaluate`, `compare`) are cheap for each utterance, and become the
   longest where the others are shared by many machines: Amdahl's law at work.
 - **Files**: the audio store writes shards, not one file, and each is mapped when it is read. A feature set is one array
