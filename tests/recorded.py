@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from emoset_cli.cli.main import main
 from emoset_cli.train.deep.training import Training
 
-STEPS = 4
+STEPS = 2  # the first batch of either corpus
 _step = Training.step
 
 
@@ -51,4 +51,4 @@ def record(folder: Path) -> None:
 
 if __name__ == "__main__":
     record(Path(sys.argv[1]))
-    main(sys.argv[2:])
+    sys.exit(main(sys.argv[2:]))

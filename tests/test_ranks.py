@@ -13,7 +13,8 @@ from safetensors.numpy import load_file
 
 ARIA, CORA = "demo-aria", "demo-cora"
 NETWORK = ["-nf", "4", "-N", "1", "-nm", "16", "-w", "1.5", "-bs", "15", "-do", "0", "--precision", "fp32"]
-TRAIN = ["train", "cnn", "-mt", "-t", f"{ARIA},{CORA}", *NETWORK, "--rounds", "6", "-spe", "3", "--workers", "1"]
+TRAIN = ["train", "cnn", "-mt", "-t", f"{ARIA},{CORA}", *NETWORK, "-lr", "0.001", "--seed", "2"]
+TRAIN += ["--rounds", "2", "-spe", "2", "--workers", "1"]
 
 
 def launch(script, *words, processes=2, cwd=None):
@@ -50,19 +51,21 @@ def largest(one, other):
 
 
 def test_gradients_of_two_processes_are_those_of_one(trainings):
+    """A ReLU at its edge may fall to either side after the first update, so the first batch of either corpus counts."""
     alone, shared = (folder for folder, _ in trainings.values())
     files = sorted(path.name for path in alone.glob("gradients-*"))
-    assert len(files) == 4 and files == sorted(path.name for path in shared.glob("gradients-*"))
+    assert len(files) == 2 and files == sorted(path.name for path in shared.glob("gradients-*"))
     for file in files:
         own, both = load_file(alone / file), load_file(shared / file)
-        assert max(np.abs(values).max() for values in own.values()) > 1e-2 and largest(own, both) < 1e-5, file
+        norm = sum(float(np.square(values.astype(float)).sum()) for values in own.values()) ** 0.5
+        assert largest(own, both) / norm < 1e-5, file
 
 
 def test_corpora_take_turns_alike_in_all_processes_and_each_has_its_share(trainings):
     (alone, _), (shared, _) = trainings.values()
     heads, rows = json.loads((alone / "0.json").read_text())
     told = [json.loads((shared / f"{rank}.json").read_text()) for rank in range(2)]
-    assert heads[:4] == [ARIA, CORA, ARIA, CORA] and len(heads) == 36
+    assert heads[:4] == [ARIA, CORA, ARIA, CORA] and len(heads) == 12
     assert [own for own, _ in told] == [heads, heads]
     shares = [own[0] for _, own in told]
     assert sorted(shares[0] + shares[1]) == sorted(rows[0]) and len(rows[0]) % 2 == 1  # an uneven batch
@@ -70,15 +73,17 @@ def test_corpora_take_turns_alike_in_all_processes_and_each_has_its_share(traini
 
 def test_two_processes_end_with_the_weights_of_one(trainings):
     (_, one), (_, two) = trainings.values()
-    assert one["run"] == two["run"] and two["device"] == f"2 x {one['device']}"
-    for file in ("model.safetensors", "model-final.safetensors"):
-        assert largest(*(load_file(Path(run["folder"]) / file) for run in (one, two))) < 1e-3, file
-    history = [pd.read_csv(Path(run["folder"]) / "history.csv") for run in (one, two)]
-    assert np.abs(history[0]["train_loss"] - history[1]["train_loss"]).max() < 1e-4
-    tables = [pd.read_csv(Path(run["folder"]) / "predictions.csv") for run in (one, two)]
+    assert one["run"] == two["run"] and two["device"] == f"2 x {one['device']}" and one["epochs"] == two["epochs"]
+    folders = [Path(run["folder"]) for run in (one, two)]
+    weights = [load_file(folder / "model-final.safetensors") for folder in folders]
+    learnt = [{name: own[name] for name in own if "running" not in name} for own in weights]
+    assert largest(*learnt) < 1e-4
+    history = [pd.read_csv(folder / "history.csv") for folder in folders]
+    assert np.abs(history[0]["train_loss"] - history[1]["train_loss"]).max() < 1e-3
+    tables = [pd.read_csv(folder / "predictions-final.csv") for folder in folders]
     assert tables[0]["utterance"].tolist() == tables[1]["utterance"].tolist()
     shares = [table.filter(like="probability_").to_numpy() for table in tables]
-    assert np.allclose(*shares, atol=1e-3, equal_nan=True)
+    assert np.allclose(*shares, atol=1e-2, equal_nan=True)
 
 
 def test_features_of_two_processes_are_those_of_one_bit_by_bit(done, prepared, tmp_path):
@@ -92,3 +97,41 @@ def test_features_of_two_processes_are_those_of_one_bit_by_bit(done, prepared, t
     }
     for path in folder.iterdir():
         assert path.read_bytes() == (done / "features" / folder.name / path.name).read_bytes(), path.name
+
+
+def test_frames_are_shared_as_well(prepared, tmp_path):
+    import speech_models
+
+    (tmp_path / "corpora").symlink_to(prepared / "corpora")
+    words = ["extract", "wav2vec2", CORA, "--model", speech_models.save(tmp_path / "encoder"), "--pool", "frames"]
+    words += ["--precision", "fp32", "--workers", 1, "-q"]
+    launch(["-m", "emoset_cli"], *words, "-d", tmp_path)
+    (folder,) = (tmp_path / "features").iterdir()
+    shared = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    launch(["-m", "emoset_cli"], *words, "-d", tmp_path, "--force", processes=0)
+    alone = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert shared == alone and len(alone) > 5
+
+
+def test_an_error_of_one_process_is_that_of_all(monkeypatch):
+    monkeypatch.setattr(ranks, "world", lambda: 2)
+    monkeypatch.setattr(ranks, "_gathered", lambda own: [own, ("the other's disk is full", "free some space")])
+    with pytest.raises(EmosetError, match="the other's disk is full"), ranks.in_step():
+        pass
+
+
+def test_processes_of_one_machine_share_its_cores(monkeypatch):
+    alone = cores.cores()
+    for name, value in (("WORLD_SIZE", "2"), ("RANK", "1"), ("LOCAL_RANK", "1"), ("LOCAL_WORLD_SIZE", "2")):
+        monkeypatch.setenv(name, value)
+    assert cores.cores() == max(1, alone // 2)
+    assert list(ranks.share(range(5))) == [1, 3] and not ranks.is_main()
+
+
+@pytest.mark.parametrize("words", [["evaluate"], ["train", "svm", "-t", CORA], ["run", "zhu2020", "--dry-run"]])
+def test_other_commands_are_for_one_process(words, emoset, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    answer = emoset(*words, "-d", tmp_path)
+    assert (answer.code, answer.out) == (1, "")
+    assert "is not for several processes, and 2 were started" in answer.err
+    assert "start it without torchrun or accelerate launch" in answer.err

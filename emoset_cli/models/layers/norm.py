@@ -93,10 +93,9 @@ def _through_statistics(own, x, mean, inverse, weight, for_weight, for_bias, eve
     """Take ``k (sum(g)/V + xhat sum(g xhat)/V)`` from the gradient, in place; the sums are those of all processes."""
     sums = torch.stack([for_weight, for_bias])
     distributed.all_reduce(sums)
-    slope = weight * inverse.square() * sums[0] / everywhere
-    offset = weight * inverse * sums[1] / everywhere - mean * slope
-    shape = (1, -1, *[1] * (x.dim() - 2))
-    own.addcmul_(x, slope.to(own.dtype).view(shape), value=-1).sub_(offset.to(own.dtype).view(shape))
+    factors = torch.stack([weight * inverse.square() * sums[0], weight * inverse * sums[1], mean * everywhere])
+    slope, offset, centre = (one.to(own.dtype).view(1, -1, *[1] * (x.dim() - 2)) for one in factors / everywhere)
+    own.addcmul_(x - centre, slope, value=-1).sub_(offset)
 
 
 def _of_all(mean: torch.Tensor, variance: torch.Tensor, positions: float) -> tuple[torch.Tensor, torch.Tensor, float]:
