@@ -4,7 +4,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -85,21 +86,83 @@ def digest(*parts: Any, length: int = 16) -> str:
     return state.hexdigest()[:length]
 
 
+@contextmanager
+def at_work(folders: Iterable[Path]) -> Iterator[None]:
+    """Mark folders as being written to by this process; `at_work_in` sees it. A kill leaves a mark that `sweep` takes.
+
+    It locks nothing: it tells other commands that it would be a pity to remove these folders now.
+    """
+    marks = [folder / f".at-work.{os.getpid()}.tmp" for folder in folders]
+    try:
+        for mark in marks:
+            mark.touch()
+        yield
+    finally:
+        for mark in marks:
+            mark.unlink(missing_ok=True)
+
+
+def at_work_in(folder: Path) -> bool:
+    """Whether a living process writes to ``folder`` or below it."""
+    return any(_alive(pid) for path, pid in _aside(folder.rglob(".*.tmp")))
+
+
+def left_aside(folder: Path) -> list[Path]:
+    """What killed processes left aside in ``folder`` and below, sorted."""
+    return sorted(path for path, pid in _aside(folder.rglob(".*.tmp")) if not _alive(pid))
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder as a whole: it is renamed first, so that nobody ever finds half of it under its name.
+
+    Of a link only the link goes.
+    """
+    if folder.is_symlink():
+        folder.unlink()
+        return
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    folder.replace(aside)
+    shutil.rmtree(aside)
+
+
 def sweep(folder: Path) -> None:
-    """Remove what killed processes left aside in ``folder``; files of live processes are kept."""
-    for path in folder.glob(".*.tmp"):
-        match = _ASIDE.match(path.name)
-        if match and not _alive(int(match[1])):
-            path.unlink(missing_ok=True)
+    """Remove what killed processes left aside in ``folder``; what live processes write is kept."""
+    for path, pid in _aside(folder.glob(".*.tmp")):
+        if pid == os.getpid() or not _alive(pid):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def _aside(paths: Iterable[Path]) -> Iterator[tuple[Path, int]]:
+    """Files and folders of the form that `atomic` and the like give, each with the process that made it."""
+    for path in paths:
+        if match := _ASIDE.match(path.name):
+            yield path, int(match[1])
 
 
 def _alive(pid: int) -> bool:
-    if pid == os.getpid():
-        return False
+    """Whether there is such a process on this machine."""
+    if os.name == "nt":  # there os.kill ends a process, whatever the signal
+        return _alive_on_windows(pid)
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except OSError:
         return True
     return True
+
+
+def _alive_on_windows(pid: int) -> bool:
+    import ctypes
+
+    kernel: Any = getattr(ctypes, "windll").kernel32  # noqa: B009 (it is there on Windows only)
+    handle = kernel.OpenProcess(0x1000, False, pid)  # PROCESS_QUERY_LIMITED_INFORMATION
+    if not handle:
+        return False
+    code = ctypes.c_ulong()
+    known = kernel.GetExitCodeProcess(handle, ctypes.byref(code))
+    kernel.CloseHandle(handle)
+    return bool(known) and code.value == 259  # STILL_ACTIVE

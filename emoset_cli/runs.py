@@ -215,16 +215,43 @@ def find_run(workspace: Path, name: str) -> Run:
     path = Path(name)
     if (path / "config.yaml").is_file():
         return read_run(path)
-    names = list_runs(workspace)
+    return read_run(workspace / "runs" / the_one(name, list_runs(workspace)))
+
+
+def the_one(name: str, names: list[str]) -> str:
+    """The run that a name or an unambiguous part of one means, among ``names``.
+
+    Raises:
+        EmosetError: if there is none, or several
+    """
     hits = [name] if name in names else [known for known in names if name in known]
     if not hits:
         raise unknown("run", name, names)
     if len(hits) > 1:
         raise EmosetError(f"'{name}' fits several runs: {', '.join(hits)}", "give more of the name")
-    return read_run(workspace / "runs" / hits[0])
+    return hits[0]
 
 
 def list_runs(workspace: Path) -> list[str]:
     """Names of the finished runs of a workspace, sorted."""
+    return [name for name in list_folders(workspace) if is_done(workspace / "runs" / name)]
+
+
+def list_folders(workspace: Path) -> list[str]:
+    """Names of all runs of a workspace, unfinished ones too, sorted."""
     folder = workspace / "runs"
-    return sorted(entry.name for entry in folder.iterdir() if is_done(entry)) if folder.is_dir() else []
+    found = folder.iterdir() if folder.is_dir() else iter(())
+    return sorted(entry.name for entry in found if entry.is_dir() and not entry.name.startswith("."))
+
+
+def check_run(folder: Path) -> Run:
+    """Read a finished run and look at everything that `finish` wrote.
+
+    Raises:
+        EmosetError: naming what is not as it was written
+    """
+    run = read_run(folder)
+    for name in read_json(folder / "done.json"):
+        if name != "rows":
+            _as_written(folder, name)
+    return run

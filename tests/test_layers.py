@@ -64,6 +64,7 @@ MAY_IMPORT = {
     "stats": {"metrics"},
     "probe": {"metrics", "stats"},
     "runs": {"errors", "files"},
+    "keeping": {"errors", "files", "runs"},
     "synth": {"errors", "files"},
     "train": {
         "", "errors", "files", "cores", "parallel", "corpora", "labels", "partition", "leaks", "protocols", "aggregate",

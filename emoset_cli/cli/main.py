@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from emoset_cli import __version__
-from emoset_cli.cli import corpora, data, deep, demo, papers, plot, probe, results, run, search, transfer
+from emoset_cli.cli import corpora, data, deep, demo, papers, plot, probe, results, run, runs, search, transfer
 from emoset_cli.cli.common import complain
 from emoset_cli.errors import EmosetError, of_system
 
@@ -33,6 +33,7 @@ app.command()(results.evaluate)
 app.command()(results.compare)
 app.command()(transfer.transfer)
 app.command()(papers.table)
+app.add_typer(runs.app, name="runs")
 app.add_typer(plot.app, name="plot")
 app.command()(probe.probe)
 app.command()(demo.demo)

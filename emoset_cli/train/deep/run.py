@@ -9,7 +9,7 @@ from typing import Any
 
 from emoset_cli import __version__, runs
 from emoset_cli.cores import cores, threads
-from emoset_cli.files import digest, sweep, write_json, write_text
+from emoset_cli.files import at_work, digest, sweep, write_json, write_text
 from emoset_cli.models import MODELS
 from emoset_cli.parallel import run_jobs
 from emoset_cli.partition import PARTITIONS, WITHIN, write_partition
@@ -58,11 +58,12 @@ def train(
     started([job.folder for job in jobs])
     unfinished = [(job,) for job in jobs if checkpoint.load(job.folder / RESULT) is None]
     together()
-    for _ in run_jobs(train_fold, unfinished, workers):
-        pass
-    if is_main():
-        for run in todo:
-            _assemble(run)
+    with at_work(run.folder for run in todo):
+        for _ in run_jobs(train_fold, unfinished, workers):
+            pass
+        if is_main():
+            for run in todo:
+                _assemble(run)
     together()
     return [runs.read_run(run.folder) for run in asked]
 
