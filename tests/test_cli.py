@@ -219,7 +219,7 @@ def test_a_workspace_may_be_named_by_the_environment(emoset, results, monkeypatc
         "train svm --class-weight heavy", "prepare a=b --min-duration -1", "prepare a=b --min-duration nan",
         "demo --scale 0", "evaluate --json=yes", "train svm stray", "corpora cite", "corpora stats --no-such",
         "corpora aggregate", "corpora aggregate --labels arousal --seed -1", "corpora import mine",
-        "corpora export a b", "corpora new", "corpora try demo-cora", "runs", "runs rm", "runs diff one",
+        "corpora export a b", "corpora new", "corpora try demo-cora", "runs rm", "runs diff one",
     ],
 )  # fmt: skip
 def test_wrong_usage_exits_2(emoset, words):
