@@ -77,6 +77,25 @@ MAY_IMPORT = {
     "search": {"errors", "files", "yaml_tree", "yaml_schema", "knobs", "knob_reader", "runs"},
     "plan": {"errors", "files", "yaml_tree", "yaml_schema", "knobs", "knob_reader", "pool", "runs"},
 }  # fmt: skip
+MAY_IMPORT["doctor"] = {
+    "",
+    "errors",
+    "files",
+    "cores",
+    "audio",
+    "models",
+    "features",
+    "feature_store",
+    "frame_store",
+    "corpora",
+    "labels",
+    "partition",
+    "prepare",
+    "store",
+    "runs",
+    "keeping",
+    "plan",
+}
 MAY_IMPORT["cli"] = set(MAY_IMPORT)  # everything
 
 # What only some parts may import at all, also inside functions.
@@ -97,8 +116,8 @@ ONLY = {
     "joblib": {"pool"},
     "distributed": {"pool"},
     "dask": set(),
-    "safetensors": {"train", "models", "synth"},
-    "torch": {"models", "features", "train", "synth"},
+    "safetensors": {"train", "models", "synth", "doctor"},
+    "torch": {"models", "features", "train", "synth", "doctor"},
     "torchaudio": {"models"},
     "torchvision": {"models", "synth"},
     "transformers": {"models", "synth"},

@@ -14,6 +14,7 @@ from emoset_cli.cli import (
     data,
     deep,
     demo,
+    doctor,
     papers,
     plot,
     probe,
@@ -51,6 +52,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(plot.app, name="plot")
 app.command()(probe.probe)
 app.command()(demo.demo)
+app.command()(doctor.doctor)
 
 
 def _version(wanted: bool) -> None:
