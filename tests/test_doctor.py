@@ -39,11 +39,11 @@ def copy(small, tmp_path):
 # ---------------- workspaces
 
 
-@pytest.mark.parametrize("name", ["trained", "crossed"])
-def test_what_emoset_made_is_whole(request, name):
-    workspace = request.getfixturevalue(name)
-    assert not_whole(workspace) == []
-    assert {one.part for one in checked(workspace)} >= {"corpora", "runs"}
+def test_what_emoset_made_is_whole(trained, crossed):
+    for workspace in (trained, crossed):
+        found = checked(workspace)
+        assert {one.state for one in found} == {state.WHOLE}
+        assert {one.part for one in found} >= {"corpora", "runs"}
 
 
 def first(folder, pattern):
@@ -69,7 +69,8 @@ def scribble(path):
 DAMAGES = {
     "a sample": ("corpora", "*.i16", flip, "the samples of 1 utterances are not what was written"),
     "samples": ("corpora", "*.i16", cut, "the samples of 1 utterances"),
-    "the table": ("corpora", "utterances.parquet", flip, "half written or damaged"),
+    "the table": ("corpora", "utterances.parquet", flip, "utterances.parquet is not what `emoset prepare` wrote"),
+    "the start of the table": ("corpora", "utterances.parquet", scribble, "half written or damaged"),
     "no table": ("corpora", "utterances.parquet", lambda path: path.unlink(), "half written or damaged"),
     "problems": ("corpora", "problems.csv", scribble, "problems.csv lacks the column"),
     "prepare.json": ("corpora", "prepare.json", scribble, "is not valid JSON"),
@@ -113,9 +114,12 @@ def test_the_command_tells_damage_with_its_mend_and_exits_1(emoset, copy):
     answer = emoset("doctor", "-d", copy)
     assert answer.code == 1
     assert answer.err == f"{copy} is damaged\n"
-    assert "predictions.csv was changed after the training wrote it" in answer.out
-    assert "with --force" in answer.out
+    assert "Not whole" in answer.out
+    assert "damaged" in answer.out
     value = json.loads(emoset("doctor", "-d", copy, "--json").out)
+    (bad,) = [one for one in value["workspace"]["checked"] if one["state"] == "damaged"]
+    assert "predictions.csv was changed after the training wrote it" in bad["detail"]
+    assert "with --force" in bad["mend"]
     assert value["workspace"]["damaged"] is True
     assert value["speeds"] == []
 

@@ -1,5 +1,6 @@
 """``emoset doctor``: the machine and the installation, and with a workspace named whether that is whole."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -75,7 +76,8 @@ def _workspace(workspace: Path, quiet: bool) -> _Workspace:
     if bad:
         names = ("state", "part", "name", "detail", "mend")
         heads = [Column(name, "text", name) for name in names]
-        tables.append(Table("Not whole", heads, [[getattr(one, name) or None for name in names] for one in bad]))
+        short = [one._replace(detail=one.detail.replace(f"{workspace}{os.sep}", "")) for one in bad]
+        tables.append(Table("Not whole", heads, [[getattr(one, name) or None for name in names] for one in short]))
     damaged = any(one.state == state.DAMAGED for one in found)
     say(f"{workspace} is {'damaged' if damaged else 'whole'}", quiet)
     value = {"folder": str(workspace), "damaged": damaged, "checked": [one._asdict() for one in found]}

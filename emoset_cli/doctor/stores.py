@@ -8,7 +8,7 @@ from typing import Any
 from emoset_cli import feature_store, frame_store
 from emoset_cli.doctor.state import DAMAGED, LEFT_OVER, OUTDATED, UNFINISHED, WHOLE, Checked
 from emoset_cli.errors import EmosetError
-from emoset_cli.files import read_json
+from emoset_cli.files import digest, read_json
 from emoset_cli.partition import read_partition
 from emoset_cli.prepare import corpus_folder, read_utterances
 from emoset_cli.store import AudioStore
@@ -32,7 +32,11 @@ def corpus(workspace: Path, key: str) -> Iterator[Checked]:
         return
     try:
         table = read_utterances(workspace, key)
-        again = f"emoset prepare {key}={read_json(folder / 'prepare.json')['source']}"
+        made = read_json(folder / "prepare.json")
+        again = f"emoset prepare {key}={made['source']}"
+        raw = (folder / "utterances.parquet").read_bytes()
+        if made.get("table", digest(raw)) != digest(raw):  # older workspaces have none
+            raise EmosetError("utterances.parquet is not what `emoset prepare` wrote", again)
         faults = [*_audio(folder, table), *_problems(folder), *_partition(folder, table)]
         used = set(table["shard"])
     except BROKEN as error:
