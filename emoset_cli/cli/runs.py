@@ -85,25 +85,32 @@ def show(
 
     Example: emoset runs show emodb_svm
     """
-    import csv
-
     from emoset_cli import keeping
     from emoset_cli.report.run_tables import run_tables, scores_rows
     from emoset_cli.report.scores import score_run
     from emoset_cli.runs import find_run
 
     run = find_run(workspace, name)
-    history: list[dict[str, str]] = []
-    if (run.folder / "history.csv").is_file():
-        with (run.folder / "history.csv").open(encoding="utf-8", newline="") as file:
-            history = list(csv.DictReader(file))
     shown = {
         "run": run.name, "state": keeping.state(run.folder), "date": _date(run.folder), "folder": str(run.folder),
         "initial": keeping.base_of(run.config), "built_on": keeping.built_on(workspace).get(run.folder.name, []),
-        "config": run.config, "scores": scores_rows(score_run(run)), "history": history,
+        "config": run.config, "scores": scores_rows(score_run(run)), "history": _history(run.folder / "history.csv"),
         "files": keeping.files(run.folder),
     }  # fmt: skip
     answer(shown, run_tables(shown), as_json)
+
+
+def _history(path: Path) -> list[dict[str, str]]:
+    """A row an epoch; none of a baseline."""
+    import csv
+
+    if not path.is_file():
+        return []
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return [{str(name): str(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise EmosetError(f"{path} is no table of epochs ({error})", "train again with --force") from None
 
 
 @app.command()
