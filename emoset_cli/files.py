@@ -3,8 +3,10 @@
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,18 +14,19 @@ from typing import Any
 
 from emoset_cli.errors import EmosetError
 
-_ASIDE = re.compile(r"^\..+\.(\d+)\.tmp$")
+_ASIDE = re.compile(r"^\..+\.(?:([0-9a-f]{8})-)?(\d+)\.tmp$")
+_ELSEWHERE_S = 7 * 24 * 3600.0  # whether a process of another machine lives is not seen from here
 
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Yield a path beside ``path`` to write to; rename it to ``path`` when the block ends well.
 
-    A process killed at any moment leaves either the old file, the new file or a hidden ``.NAME.PID.tmp``,
+    A process killed at any moment leaves either the old file, the new file or a hidden ``.NAME.MACHINE-PID.tmp``,
     which `sweep` removes later, never half a file under the real name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    aside = _aside_of(path)
     try:
         yield aside
         aside.replace(path)
@@ -92,7 +95,7 @@ def at_work(folders: Iterable[Path]) -> Iterator[None]:
 
     It locks nothing: it tells other commands that it would be a pity to remove these folders now.
     """
-    marks = [folder / f".at-work.{os.getpid()}.tmp" for folder in folders]
+    marks = [_aside_of(folder / "at-work") for folder in folders]
     try:
         for mark in marks:
             mark.touch()
@@ -104,12 +107,12 @@ def at_work(folders: Iterable[Path]) -> Iterator[None]:
 
 def at_work_in(folder: Path) -> bool:
     """Whether a living process writes to ``folder`` or below it."""
-    return any(_alive(pid) for path, pid in _aside(folder.rglob(".*.tmp")))
+    return any(_left(path) is False for path in folder.rglob(".*.tmp"))
 
 
 def left_aside(folder: Path) -> list[Path]:
     """What killed processes left aside in ``folder`` and below, sorted."""
-    return sorted(path for path, pid in _aside(folder.rglob(".*.tmp")) if not _alive(pid))
+    return sorted(path for path in folder.rglob(".*.tmp") if _left(path))
 
 
 def remove_folder(folder: Path) -> None:
@@ -120,26 +123,52 @@ def remove_folder(folder: Path) -> None:
     if folder.is_symlink():
         folder.unlink()
         return
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    aside = _aside_of(folder)
     folder.replace(aside)
     shutil.rmtree(aside)
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed processes left aside in ``folder``; what live processes write is kept."""
-    for path, pid in _aside(folder.glob(".*.tmp")):
-        if pid == os.getpid() or not _alive(pid):
+    """Remove what killed processes left aside in ``folder``; what live processes write is kept.
+
+    What a process of another machine that shares the folder writes is kept for a week.
+    """
+    for path in folder.glob(".*.tmp"):
+        if _left(path, own=True):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
 
 
-def _aside(paths: Iterable[Path]) -> Iterator[tuple[Path, int]]:
-    """Files and folders of the form that `atomic` and the like give, each with the process that made it."""
-    for path in paths:
-        if match := _ASIDE.match(path.name):
-            yield path, int(match[1])
+def _left(path: Path, own: bool = False) -> bool | None:
+    """Whether nobody writes a file or folder aside any more; None for a name that is of no such form.
+
+    With ``own``, what this very process has left counts as well.
+    """
+    if not (match := _ASIDE.match(path.name)):
+        return None
+    if match[1] not in (None, _machine()):
+        return not _young(path)
+    pid = int(match[2])
+    return (own and pid == os.getpid()) or not _alive(pid)
+
+
+def _aside_of(path: Path) -> Path:
+    """The name under which this process writes or removes ``path``."""
+    return path.with_name(f".{path.name}.{_machine()}-{os.getpid()}.tmp")
+
+
+def _machine() -> str:
+    """Eight hex digits for this machine's name."""
+    return digest(platform.node(), length=8)
+
+
+def _young(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime < _ELSEWHERE_S
+    except FileNotFoundError:
+        return False
 
 
 def _alive(pid: int) -> bool:

@@ -49,7 +49,7 @@ def _row(folder: Path) -> dict[str, Any]:
     from statistics import mean
 
     from emoset_cli.keeping import size, state
-    from emoset_cli.report.scores import quick_uars
+    from emoset_cli.report.scores import PARTITIONS, plain_uars
     from emoset_cli.runs import is_done, read_run
 
     row: dict[str, Any] = {
@@ -60,8 +60,7 @@ def _row(folder: Path) -> dict[str, Any]:
         corpora, _, rest = folder.name.partition("_")  # as `runs.run_folder` was given the words
         return row | {"corpora": corpora.split("+"), "model": rest.partition("_")[0].partition("-")[0]}
     run = read_run(folder)
-    uars = quick_uars(run).values()
-    by_part = {part: [one[part] for one in uars if part in one] for part in ("devel", "test")}
+    by_part = {part: list(plain_uars(run, part).values()) for part in PARTITIONS}
     return row | {
         "model": str(run.config.get("model")), "corpora": [str(key) for key in run.config["corpora"]],
         "partition": run.config["partition"]["name"], "seed": run.config["seed"],
@@ -127,13 +126,17 @@ def diff(
     Example: emoset runs diff emodb_svm emodb_forest
     """
     from emoset_cli.report.run_tables import difference, difference_tables
-    from emoset_cli.report.scores import quick_uars
+    from emoset_cli.report.scores import PARTITIONS, plain_uars
     from emoset_cli.runs import find_run
 
     both = [find_run(workspace, name) for name in (a, b)]
     if len({(run.folder, run.final) for run in both}) < 2:
         raise EmosetError(f"'{a}' and '{b}' are the same run", "name two different ones")
-    found = difference([run.name for run in both], [run.config for run in both], [quick_uars(run) for run in both])
+    found = difference(
+        [run.name for run in both],
+        [run.config for run in both],
+        [{part: plain_uars(run, part) for part in PARTITIONS} for run in both],
+    )
     answer(found, difference_tables(found), as_json)
 
 

@@ -3,6 +3,7 @@
 import inspect
 import types
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -53,6 +54,12 @@ def command_line(train: str, options: dict[str, Value], corpora: list[str]) -> l
     return words
 
 
+def plain(train: str, options: dict[str, Value]) -> dict[str, Value]:
+    """The options without those that have their default: whoever says it trains nothing else."""
+    by_name = {_long(parameter): parameter.default for parameter in _parameters(train).values()}
+    return {name: value for name, value in options.items() if value != by_name.get(name)}
+
+
 def given(train: str, words: list[str]) -> dict[str, Any]:
     """The values of all options of a command, by their names, as the command line ``words`` sets them."""
     from typer.main import get_command
@@ -66,6 +73,7 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted((Path(__file__).parents[1] / "searches").glob("*.yaml"))}
 
 
+@cache
 def _parameters(train: str) -> dict[str, inspect.Parameter]:
     callback: Any = next(entry.callback for entry in app.registered_commands if entry.name == train)
     return dict(inspect.signature(callback).parameters)

@@ -65,15 +65,16 @@ def run_tables(shown: dict[str, Any]) -> list[Table]:
 def difference(names: list[str], configs: list[dict[str, Any]], uars: list[dict[str, dict[str, float]]]) -> Any:
     """How two runs differ: ``settings``, those that are not alike (None where one has none), and ``scores``.
 
-    What a training found (which epoch or C was chosen) is no setting and is left out.
+    ``uars`` holds of each run partition -> corpus -> UAR. What a training found (which epoch or C was chosen) is no
+    setting and is left out.
     """
     a, b = (dict(flat({key: value for key, value in one.items() if key != "chosen"})) for one in configs)
     keys = [*a, *(key for key in b if key not in a)]
     settings = [{"setting": key, "a": a.get(key), "b": b.get(key)} for key in keys if a.get(key) != b.get(key)]
-    places = dict.fromkeys((corpus, part) for one in uars for corpus, parts in one.items() for part in parts)
+    places = dict.fromkeys((corpus, part) for one in uars for part, corpora in one.items() for corpus in corpora)
     scores = []
     for corpus, part in places:
-        first, second = (one.get(corpus, {}).get(part) for one in uars)
+        first, second = (one.get(part, {}).get(corpus) for one in uars)
         gain = second - first if first is not None and second is not None else None
         scores.append({"corpus": corpus, "partition": part, "a": first, "b": second, "difference": gain})
     return {"a": names[0], "b": names[1], "settings": settings, "scores": scores}

@@ -61,24 +61,6 @@ def score_run(run: Run) -> dict[str, Any]:
     return score
 
 
-def quick_uars(run: Run) -> dict[str, dict[str, float]]:
-    """Corpus -> partition -> UAR as `score_run` counts it, without anything else: intervals take most of the time.
-
-    Raises:
-        EmosetError: as `Run.predictions`
-    """
-    table = run.predictions()
-    _refuse_strangers(run, table)
-    found: dict[str, dict[str, float]] = {}
-    for (corpus, partition), rows in table.groupby(["corpus", "partition"]):
-        labels = [str(label) for label in run.config["labels"][str(corpus)]]
-        folds = [part for _, part in rows.groupby("fold")]
-        parts = folds if _how(rows, str(partition), len(folds)) == MEAN else [rows]
-        uars = [metrics.uar(*_columns(part), labels) for part in parts]
-        found.setdefault(str(corpus), {})[str(partition)] = float(np.mean(uars))
-    return found
-
-
 def _refuse_strangers(run: Run, table: Any) -> None:
     """Refuse predictions of corpora or partitions that the run does not have."""
     for column, known in (("corpus", set(map(str, run.config["corpora"]))), ("partition", set(PARTITIONS))):
@@ -86,6 +68,20 @@ def _refuse_strangers(run: Run, table: Any) -> None:
             raise EmosetError(
                 f"run '{run.name}' holds predictions of {column} '{strange[0]}'", "train it again with --force"
             )
+
+
+def plain_uars(run: Run, partition: str) -> dict[str, float]:
+    """Corpus -> UAR of a partition, as `score_run` counts it, without all else; empty without such predictions."""
+    table = run.predictions()
+    _refuse_strangers(run, table)
+    table = table[table["partition"] == partition]
+    found = {}
+    for corpus, rows in table.groupby("corpus", sort=False):
+        folds = [part for _, part in rows.groupby("fold")]
+        parts = folds if _how(rows, partition, len(folds)) == MEAN else [rows]
+        labels = [str(label) for label in run.config["labels"][corpus]]
+        found[str(corpus)] = float(np.mean([metrics.uar(*_columns(part), labels) for part in parts]))
+    return found
 
 
 def _score_corpus(rows: Any, labels: list[str]) -> dict[str, Any]:
