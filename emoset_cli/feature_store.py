@@ -274,6 +274,19 @@ def _load(folder: Path, key: str) -> tuple[list[str], np.ndarray, list[str]]:
     return made["columns"], np.load(io.BytesIO(raw), allow_pickle=False), made["audio"]
 
 
+def check(folder: Path, key: str) -> set[str]:
+    """Audio hashes of the rows of a corpus, after looking at everything that `extract` wrote.
+
+    Raises:
+        EmosetError: if it is not what was written, or not of this folder
+    """
+    columns, values, hashes = _load(folder, key)
+    made = read_json(folder / f"{key}.json")["settings"]
+    if _full_name(made) != folder.name or values.shape != (len(hashes), len(columns)):
+        raise EmosetError(f"{folder / key}.json tells of other features", "extract it again")
+    return set(hashes)
+
+
 def load(workspace: Path, name: str, key: str, utterances: Any) -> tuple[list[str], np.ndarray]:
     """Names of the features, and a row for each utterance of the table: float32 ``(utterances, features)``.
 

@@ -106,6 +106,24 @@ def _end(folder: Path, recipe: Recipe, sounds: list[str]) -> dict[str, bool]:
     return {sound: have[sound].finite for sound in sounds}
 
 
+def check(folder: Path, key: str) -> set[str]:
+    """Audio hashes of the utterances of a corpus, after looking at every byte that `extract` wrote.
+
+    Args:
+        folder: of the set of frames
+        key: corpus
+
+    Raises:
+        EmosetError: if it is not what was written
+    """
+    shards = _read(folder / f"{key}.json")["shards"]
+    for shard in shards:
+        told = _read(folder / key / f"{shard}.json")
+        if told["bytes"] and _hash(folder / key / f"{shard}.f16") != told["file"]:
+            raise EmosetError(f"{folder / key / shard}.f16 is not what `emoset extract` wrote", "extract it again")
+    return set(_places(folder / key, shards))
+
+
 def _extract_shard(name: str, means: dict[str, Any], audio: Path, folder: Path, cells: list[tuple]) -> list[str]:
     """Write the frames of some utterances as a shard; answer their audio hashes."""
     store = AudioStore(audio)

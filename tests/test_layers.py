@@ -65,6 +65,7 @@ MAY_IMPORT = {
     "stats": {"metrics"},
     "probe": {"metrics", "stats"},
     "runs": {"errors", "files"},
+    "keeping": {"errors", "files", "runs"},
     "synth": {"errors", "files"},
     "train": {
         "", "errors", "files", "ranks", "cores", "parallel", "corpora", "labels", "partition", "leaks", "protocols",
@@ -81,6 +82,25 @@ MAY_IMPORT = {
     "search": {"errors", "files", "yaml_tree", "yaml_schema", "knobs", "knob_reader", "runs"},
     "plan": {"errors", "files", "yaml_tree", "yaml_schema", "knobs", "knob_reader", "pool", "runs"},
 }  # fmt: skip
+MAY_IMPORT["doctor"] = {
+    "",
+    "errors",
+    "files",
+    "cores",
+    "audio",
+    "models",
+    "features",
+    "feature_store",
+    "frame_store",
+    "corpora",
+    "labels",
+    "partition",
+    "prepare",
+    "store",
+    "runs",
+    "keeping",
+    "plan",
+}
 MAY_IMPORT["cli"] = set(MAY_IMPORT)  # everything
 MAY_IMPORT["__main__"] = {"cli"}
 
@@ -103,8 +123,8 @@ ONLY = {
     "joblib": {"pool"},
     "distributed": {"pool"},
     "dask": set(),
-    "safetensors": {"train", "models", "synth", "predict"},
-    "torch": {"models", "features", "train", "synth", "ranks", "predict"},
+    "safetensors": {"train", "models", "synth", "predict", "doctor"},
+    "torch": {"models", "features", "train", "synth", "ranks", "predict", "doctor"},
     "torchaudio": {"models"},
     "torchvision": {"models", "synth"},
     "transformers": {"models", "synth"},

@@ -9,7 +9,7 @@ from typing import Any
 
 from emoset_cli import __version__, ranks, runs
 from emoset_cli.cores import cores, threads
-from emoset_cli.files import digest, sweep, write_json, write_text
+from emoset_cli.files import at_work, digest, sweep, write_json, write_text
 from emoset_cli.models import MODELS
 from emoset_cli.parallel import run_jobs
 from emoset_cli.partition import PARTITIONS, WITHIN, write_partition
@@ -57,11 +57,12 @@ def train(
     jobs = [job for run in todo for job in _jobs(run, device, threads(workers), tensorboard)]
     started([job.folder for job in jobs])
     unfinished = ranks.of_main(lambda: [checkpoint.load(job.folder / RESULT) is None for job in jobs])
-    for _ in run_jobs(train_fold, [(job,) for job, left in zip(jobs, unfinished, strict=True) if left], workers):
-        pass
-    with ranks.in_step():
-        for run in todo if ranks.is_main() else []:
-            _assemble(run)
+    with at_work(run.folder for run in todo):
+        for _ in run_jobs(train_fold, [(job,) for job, left in zip(jobs, unfinished, strict=True) if left], workers):
+            pass
+        with ranks.in_step():
+            for run in todo if ranks.is_main() else []:
+                _assemble(run)
     return [runs.read_run(run.folder) for run in asked]
 
 
