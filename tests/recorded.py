@@ -1,54 +1,47 @@
-"""``emoset`` whose trainings write down each step: which corpus gave its batch, the gradients, the weights after it.
-
-``torchrun -m tests.recorded`` would need the tests to be a package; a script will do: ``torchrun tests/recorded.py``.
-"""
+"""Command lines of emoset whose trainings write down each step: corpus, rows, gradients. A script, for torchrun."""
 
 import json
-import os
 import sys
 from pathlib import Path
 
 from safetensors.torch import save_file
 
+from emoset_cli import ranks
 from emoset_cli.cli.main import main
 from emoset_cli.train.deep.training import Training
 
-STEPS = 2  # the first batch of either corpus
-_step = Training.step
+STEPS = 2  # whose gradients are kept: the first batch of either corpus
 
 
-def record(folder: Path) -> None:
+def record(folder: Path, setattr=setattr) -> None:
     """Have each process write ``RANK.json``, and the main one ``gradients-N.safetensors`` of the first steps."""
-    heads: list[str] = []
-    rank = int(os.environ.get("RANK", "0"))
+    begin, learn = Training.start_optimizer, Training.step
+    told: list[tuple[str, list[int]]] = []
 
-    def step(self, batches, update=True):
-        losses = _step(self, batches, update)
-        heads.extend(batch.head for batch in batches)
-        (folder / f"{rank}.json").write_text(json.dumps([heads, [batch.rows.tolist() for batch in batches]]))
-        return losses
-
-    def gradients(self, closure=None):
-        if not rank and len(heads) < STEPS:
-            named = self._recorded.network.named_parameters()
-            found = {name: one.grad.clone().contiguous() for name, one in named if one.grad is not None}
-            save_file(found, folder / f"gradients-{len(heads)}.safetensors")
-
-    def start(self):
-        _start(self)
+    def start_optimizer(self):
+        begin(self)
         update = self.optimizer.step
-        self.optimizer._recorded = self
 
-        def both(*given, **named):
-            gradients(self.optimizer)
+        def recorded(*given, **named):
+            if ranks.is_main() and len(told) < STEPS:
+                weights = self.network.named_parameters()
+                found = {name: one.grad.clone().contiguous() for name, one in weights if one.grad is not None}
+                save_file(found, folder / f"gradients-{len(told)}.safetensors")
             return update(*given, **named)
 
-        self.optimizer.step = both
+        self.optimizer.step = recorded
 
-    _start = Training.start_optimizer
-    Training.start_optimizer, Training.step = start, step
+    def step(self, batches, update=True):
+        losses = learn(self, batches, update)
+        told.extend((batch.head, batch.rows.tolist()) for batch in batches)
+        (folder / f"{ranks.rank()}.json").write_text(json.dumps(told))
+        return losses
+
+    setattr(Training, "start_optimizer", start_optimizer)
+    setattr(Training, "step", step)
 
 
 if __name__ == "__main__":
-    record(Path(sys.argv[1]))
-    sys.exit(main(sys.argv[2:]))
+    place = Path(sys.argv[1])
+    record(place)
+    sys.exit(max(main(words) for words in json.loads((place / "commands.json").read_text())))

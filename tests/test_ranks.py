@@ -1,4 +1,4 @@
-"""One command in several processes: the same numbers as in one, one answer, one set of files."""
+"""Commands in two processes of torchrun: the same numbers as in one, one answer, one set of files."""
 
 import json
 import os
@@ -9,7 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import recorded
+import speech_models
 from safetensors.numpy import load_file
+
+from emoset_cli import __version__, cores, ranks
+from emoset_cli.cli.main import main
+from emoset_cli.errors import EmosetError
 
 ARIA, CORA = "demo-aria", "demo-cora"
 NETWORK = ["-nf", "4", "-N", "1", "-nm", "16", "-w", "1.5", "-bs", "15", "-do", "0", "--precision", "fp32"]
@@ -17,31 +23,37 @@ TRAIN = ["train", "cnn", "-mt", "-t", f"{ARIA},{CORA}", *NETWORK, "-lr", "0.001"
 TRAIN += ["--rounds", "2", "-spe", "2", "--workers", "1"]
 
 
-def launch(script, *words, processes=2, cwd=None):
-    """Have torchrun start a script or ``-m MODULE`` in some processes; 0 starts it without torchrun."""
+def environment():
     path = os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
-    start = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)] if processes else []
-    command = [sys.executable, *start, *script, *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, cwd=cwd)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done
+    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
+
+
+def place_of(folder, prepared):
+    """A folder with what is not told of the workspace in it, and the commands that are given there."""
+    (folder / "w").mkdir(parents=True)
+    (folder / "w" / "corpora").symlink_to(prepared / "corpora")
+    frames = ["extract", "wav2vec2", CORA, "--model", str(folder.parent / "encoder"), "--pool", "frames"]
+    frames += ["--precision", "fp32", "--workers", "1"]
+    commands = [["extract", "egemaps", ARIA, CORA], frames, TRAIN]
+    return [[*words, "-d", str(folder / "w"), "--json", "-q"] for words in commands]
 
 
 @pytest.fixture(scope="module")
-def trainings(prepared, tmp_path_factory):
-    """Number of processes -> (what they recorded, the run) of one training."""
-    found = {}
-    for processes in (0, 2):
-        folder = tmp_path_factory.mktemp(f"processes-{processes}")
-        workspace = folder / "w"
-        workspace.mkdir()
-        (workspace / "corpora").symlink_to(prepared / "corpora")
-        recorder = [str(Path(__file__).with_name("recorded.py"))]
-        done = launch(recorder, folder, *TRAIN, "-d", workspace, "--json", processes=processes)
-        (run,) = json.loads(done.stdout)  # one process answers
-        found[processes] = (folder, run)
-    return found
+def both(prepared, tmp_path_factory):
+    """What one process and two of torchrun made and recorded, and what the two said."""
+    place = tmp_path_factory.mktemp("ranks")
+    alone, shared = place / "alone", place / "shared"
+    speech_models.save(place / "encoder")
+    with pytest.MonkeyPatch.context() as patch:
+        lines = place_of(alone, prepared)
+        recorded.record(alone, patch.setattr)
+        assert [main(words) for words in lines[1:]] == [0, 0]
+    (shared / "commands.json").write_text(json.dumps(place_of(shared, prepared)))
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*launch, recorded.__file__, str(shared)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return alone, shared, done.stdout
 
 
 def largest(one, other):
@@ -50,31 +62,60 @@ def largest(one, other):
     return max(float(np.abs(one[name].astype(float) - other[name]).max()) for name in one)
 
 
-def test_gradients_of_two_processes_are_those_of_one(trainings):
+def files(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def run_of(place):
+    (folder,) = (place / "w" / "runs").iterdir()
+    return folder
+
+
+def test_one_process_answers(both):
+    _, shared, said = both
+    read = json.JSONDecoder().raw_decode
+    egemaps, end = read(said)
+    frames, end = read(said, end + 1)
+    runs, end = read(said, end + 1)
+    assert not said[end:].strip()
+    assert [row["corpus"] for row in [*egemaps, *frames]] == [ARIA, CORA, CORA]
+    assert [row["run"] for row in runs] == [run_of(shared).name] and runs[0]["device"].startswith("2 x ")
+
+
+def test_features_of_two_processes_are_those_of_one_bit_by_bit(both, done):
+    alone, shared, _ = both
+    frames, vectors = sorted((shared / "w" / "features").iterdir(), key=lambda folder: "egemaps" in folder.name)
+    assert files(frames) == files(alone / "w" / "features" / frames.name) and len(files(frames)) > 5
+    whole = {key: raw for key, raw in files(done / "features" / vectors.name).items() if key.stem in {ARIA, CORA}}
+    assert files(vectors) == whole and len(whole) == 4
+
+
+def test_gradients_of_two_processes_are_those_of_one(both):
     """A ReLU at its edge may fall to either side after the first update, so the first batch of either corpus counts."""
-    alone, shared = (folder for folder, _ in trainings.values())
-    files = sorted(path.name for path in alone.glob("gradients-*"))
-    assert len(files) == 2 and files == sorted(path.name for path in shared.glob("gradients-*"))
-    for file in files:
-        own, both = load_file(alone / file), load_file(shared / file)
+    alone, shared, _ = both
+    names = sorted(path.name for path in alone.glob("gradients-*"))
+    assert len(names) == 2 and names == sorted(path.name for path in shared.glob("gradients-*"))
+    for name in names:
+        own, together = load_file(alone / name), load_file(shared / name)
         norm = sum(float(np.square(values.astype(float)).sum()) for values in own.values()) ** 0.5
-        assert largest(own, both) / norm < 1e-5, file
+        assert largest(own, together) / norm < 1e-5, name
 
 
-def test_corpora_take_turns_alike_in_all_processes_and_each_has_its_share(trainings):
-    (alone, _), (shared, _) = trainings.values()
-    heads, rows = json.loads((alone / "0.json").read_text())
+def test_corpora_take_turns_alike_in_all_processes_and_each_has_its_share(both):
+    alone, shared, _ = both
+    whole = json.loads((alone / "0.json").read_text())
     told = [json.loads((shared / f"{rank}.json").read_text()) for rank in range(2)]
-    assert heads[:4] == [ARIA, CORA, ARIA, CORA] and len(heads) == 12
-    assert [own for own, _ in told] == [heads, heads]
-    shares = [own[0] for _, own in told]
-    assert sorted(shares[0] + shares[1]) == sorted(rows[0]) and len(rows[0]) % 2 == 1  # an uneven batch
+    turns = [head for head, _ in whole]
+    assert turns == [ARIA, CORA] * (len(turns) // 2) and len(turns) > 8
+    assert [[head for head, _ in own] for own in told] == [turns, turns]
+    for (_, rows), (_, first), (_, second) in zip(whole, *told, strict=True):
+        assert sorted(first + second) == sorted(rows) and abs(len(first) - len(second)) < 2
+    assert any(len(rows) % 2 for _, rows in whole)  # shares of unequal size
 
 
-def test_two_processes_end_with_the_weights_of_one(trainings):
-    (_, one), (_, two) = trainings.values()
-    assert one["run"] == two["run"] and two["device"] == f"2 x {one['device']}" and one["epochs"] == two["epochs"]
-    folders = [Path(run["folder"]) for run in (one, two)]
+def test_two_processes_end_with_the_network_of_one(both):
+    folders = [run_of(place) for place in both[:2]]
+    assert folders[0].name == folders[1].name
     weights = [load_file(folder / "model-final.safetensors") for folder in folders]
     learnt = [{name: own[name] for name in own if "running" not in name} for own in weights]
     assert largest(*learnt) < 1e-4
@@ -86,35 +127,13 @@ def test_two_processes_end_with_the_weights_of_one(trainings):
     assert np.allclose(*shares, atol=1e-2, equal_nan=True)
 
 
-def test_features_of_two_processes_are_those_of_one_bit_by_bit(done, prepared, tmp_path):
-    (tmp_path / "corpora").symlink_to(prepared / "corpora")
-    words = ["extract", "egemaps", ARIA, CORA, "-d", tmp_path, "--json"]
-    said = launch(["-m", "emoset_cli"], *words)
-    assert [row["corpus"] for row in json.loads(said.stdout)] == [ARIA, CORA]  # one process answers
-    (folder,) = (tmp_path / "features").iterdir()
-    assert {path.name for path in folder.iterdir()} == {
-        f"{key}{end}" for key in (ARIA, CORA) for end in (".npy", ".json")
-    }
-    for path in folder.iterdir():
-        assert path.read_bytes() == (done / "features" / folder.name / path.name).read_bytes(), path.name
-
-
-def test_frames_are_shared_as_well(prepared, tmp_path):
-    import speech_models
-
-    (tmp_path / "corpora").symlink_to(prepared / "corpora")
-    words = ["extract", "wav2vec2", CORA, "--model", speech_models.save(tmp_path / "encoder"), "--pool", "frames"]
-    words += ["--precision", "fp32", "--workers", 1, "-q"]
-    launch(["-m", "emoset_cli"], *words, "-d", tmp_path)
-    (folder,) = (tmp_path / "features").iterdir()
-    shared = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    launch(["-m", "emoset_cli"], *words, "-d", tmp_path, "--force", processes=0)
-    alone = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    assert shared == alone and len(alone) > 5
+def test_the_package_can_be_started_as_a_module():
+    words = [sys.executable, "-m", "emoset_cli", "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, env=environment(), timeout=300)
+    assert (done.returncode, done.stdout) == (0, f"emoset {__version__}\n")
 
 
 def test_an_error_of_one_process_is_that_of_all(monkeypatch):
-    monkeypatch.setattr(ranks, "world", lambda: 2)
     monkeypatch.setattr(ranks, "_gathered", lambda own: [own, ("the other's disk is full", "free some space")])
     with pytest.raises(EmosetError, match="the other's disk is full"), ranks.in_step():
         pass
