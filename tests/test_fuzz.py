@@ -21,7 +21,7 @@ import pytest
 import soundfile
 import typer
 import yaml
-from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from emoset_cli import audio, files, runs
@@ -203,7 +203,7 @@ def test_a_header_that_promises_gigabytes_is_read_for_what_there_is(place, promi
 
 
 def test_a_corpus_of_nonsense_is_prepared_and_every_recording_accounted_for(place, small, sounds):
-    good = next((small / "recordings").rglob("*.*"))
+    good = min((small / "recordings").rglob("*_p*"))
     grammar = re.sub(r"p\d+", "p{}", good.relative_to(small / "recordings").as_posix())
     source, workspace = place / "corpus", place / "prepared"
 
@@ -331,13 +331,16 @@ def tables(draw, columns, cells):
     return text.encode(draw(st.sampled_from(["utf-8", "utf-8", "utf-16", "latin-1"])), "replace")
 
 
+LISTED = b"file,label,speaker,gender,start,end,split\na.wav,joy,1,female,0,1.5,train\nb.wav,anger,2,male,0,2,test\n"
+
+
 def test_any_table_is_imported_or_refused(place):
     columns = ["file", "label", "speaker", "gender", "language", "start", "end", "split", "age", "text"]
     cells = st.sampled_from(["a.wav", "b.wav", "joy", "anger", "1", "2", "0.5", "deu", "train", "test", "female"])
     workspace, file = place / "w", place / "list.csv"
 
     @fuzzed(25)
-    @given(st.one_of(tables(columns, cells), tables(columns, cells), st.binary(max_size=100)))
+    @given(st.one_of(tables(columns, cells), broken([LISTED]), broken([LISTED]), st.binary(max_size=100)))
     def check(raw):
         shutil.rmtree(workspace, ignore_errors=True)
         file.write_bytes(raw)
@@ -350,12 +353,13 @@ def test_any_table_is_imported_or_refused(place):
 
 
 def test_any_partition_is_used_or_refused(place, small):
-    names = [f"demo-cora/{path.stem}" for path in sorted((small / "recordings").rglob("*_*.*"))[:6]]
+    who = (small / "w" / "corpora" / "demo-cora" / "partition.csv").read_bytes()
+    names = [line.split(",")[1] for line in who.decode("utf-8").splitlines()[1:7]]
     cells = st.sampled_from([*names, "train", "devel", "test", ""])
     file = place / "who.csv"
 
     @fuzzed(15)
-    @given(st.one_of(tables(["utterance", "partition", "1", "corpus"], cells), st.binary(max_size=100)))
+    @given(st.one_of(tables(["utterance", "partition", "1", "corpus"], cells), broken([who]), st.binary(max_size=100)))
     def check(raw):
         file.write_bytes(raw)
         said("partition", "corpora", "leaks", "demo-cora", "--partition", file, "-d", small / "w")
@@ -483,14 +487,26 @@ VALUES = st.one_of(
         "", "0", "1", "-1", "3", "0.5", "nan", "inf", "1e400", "99999999999999999999", "x", "--", "-", "=", "a=b", ",",
         "emodb", "demo-cora", "demo-cora,demo-cora", "demo-cora=corpus", "demo-cora_svm", "demo-cora_svm:final",
         ":final", "own", "common", "arousal", "loso", "losgo:99", "speakers:1/1/1", "folds:0", "lolo:", "egemaps",
-        "svm-features", "zhu2020", "none", "missing/folder", "corpus", "/", "..", "\u202e", "é", "\x00", "*", "(",
+        "svm-features", "zhu2020", "none", "missing/folder", "corpus", "\u202e", "é", "\x00", "*", "(",
         "cpu", "fp32",
     ]),
-    st.text(max_size=6).filter(lambda text: not text.startswith("-")),
+    st.text(max_size=6).filter(lambda text: not re.search(r"^[-~]|[/\\:]|\.\.", text)),  # names no place outside
 )  # fmt: skip
 # What keeps an example short: these commands would else train, extract or measure for minutes.
 LEASHED = {"run": ["--limit", "0"], "search": ["--dry-run"], "doctor": ["--no-benchmark"]}
-EMPTY = ("train ", "extract", "transfer", "table", "probe", "plot ", "evaluate", "compare", "run")  # no data for these
+EMPTY = (
+    "train ",
+    "extract",
+    "transfer",
+    "table",
+    "probe",
+    "plot ",
+    "evaluate",
+    "compare",
+    "predict",
+    "explain",
+    "run ",
+)
 
 
 @st.composite
@@ -518,8 +534,7 @@ def test_any_command_line_has_an_answer(place, small):
     @given(command_lines())
     def check(line):
         name, words = line
-        assume(not any(word in {"/", "..", "~"} for word in words) or name not in {"prepare", "corpora new"})
-        bare = name.startswith(EMPTY)
+        bare = f"{name} ".startswith(EMPTY)  # no data for these
         shutil.rmtree(empty, ignore_errors=True)
         if not bare and not full.exists():
             shutil.copytree(small / "w", full)

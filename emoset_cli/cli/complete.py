@@ -73,7 +73,7 @@ def _models(workspace: Path, registry: Any) -> Iterable[str]:
 
 
 def _plans(workspace: Path, registry: Any) -> Iterable[str]:
-    from emoset_cli.cli.run import shipped
+    from emoset_cli.cli.run_over import shipped
 
     return shipped()
 
@@ -99,9 +99,10 @@ WORDS: dict[str, Words] = {
     "--task": _prepared, "--unseen": _prepared, "--corpora": _prepared, "corpora": _prepared,
     "evaluate --on": _prepared,
     "key": _known, "KEY...": _known, "CORPUS=FOLDER": _folders,
-    "RUN": _runs, "RUN_A": _runs, "RUN_B": _runs, "--initial-model": _runs, "runs rm RUN": _any_runs,
+    "RUN": _runs, "RUN_A": _runs, "RUN_B": _runs, "--initial-model": _runs, "explain OTHER": _runs,
+    "runs rm RUN": _any_runs,
     "--labels": _spaces, "--space": _spaces, "--partition": _partitions, "--feature": _features, "feature": _features,
-    "runs list --model": _models, "run PLAN": _plans, "search PLAN": _searches, "table NAME": _tables,
+    "runs list --model": _models, "run [PLAN]": _plans, "search PLAN": _searches, "table NAME": _tables,
     "--device": _devices,
 }  # fmt: skip
 
