@@ -11,6 +11,9 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 
+from emoset_cli import cores, ranks
+from emoset_cli.errors import EmosetError
+
 ARIA, CORA = "demo-aria", "demo-cora"
 NETWORK = ["-nf", "4", "-N", "1", "-nm", "16", "-w", "1.5", "-bs", "15", "-do", "0", "--precision", "fp32"]
 TRAIN = ["train", "cnn", "-mt", "-t", f"{ARIA},{CORA}", *NETWORK, "-lr", "0.001", "--seed", "2"]
