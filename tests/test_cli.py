@@ -116,7 +116,7 @@ LINES = {
     "run": "run {w}/mine.yaml --workers 1 -d {w}",
     "evaluate": "evaluate demo-cora_svm demo-aria_svm -d {w}",
     "compare": "compare demo-cora_svm demo-cora_forest -d {w}",
-    "predict": "predict demo-cora_svm {r}/demo-cora --out {w}/out --force -d {w}",
+    "predict": "predict demo-cora_svm {r}/demo-cora/calm --out {w}/out --force -d {w}",
     "corpora list": "corpora list -d {w}",
     "corpora show": "corpora show emodb -d {w}",
     "corpora check": "corpora check demo-cora -d {w}",
