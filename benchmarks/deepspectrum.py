@@ -34,7 +34,7 @@ def main() -> None:
     options = arguments(about, rounds=3, quick="96 utterances, warm only")
     with tempfile.TemporaryDirectory() as workspace:
         measure(emoset("prepare", f"{KEY}={folders(options, [KEY])[KEY]}", "-q", "-d", workspace))
-        weights = str(ours.weights.resolve() if ours.weights else _random(Path(workspace), ours.model))
+        weights = str(ours.weights.resolve() if ours.weights else random_weights(Path(workspace), ours.model))
         work = {}
         for precision in PRECISIONS:
             chosen = ["--model", ours.model, "--weights", weights, "--precision", precision]
@@ -85,7 +85,7 @@ def _work(facts: list[dict[str, float]]) -> list[str]:
             f"{100 * _mid(facts, 'share'):.0f} %", f"{1000 * _mid(facts, 'cpu_s_image'):.0f}"]  # fmt: skip
 
 
-def _random(workspace: Path, model: str) -> Path:
+def random_weights(workspace: Path, model: str) -> Path:
     """Random weights of a network, as a file."""
     import torch
     from safetensors.torch import save_file

@@ -33,7 +33,7 @@ def main() -> None:
     options = arguments(about, rounds=3, quick=f"{QUICK} utterances, about 40 s")
     with tempfile.TemporaryDirectory() as workspace:
         measure(emoset("prepare", f"{KEY}={folders(options, [KEY])[KEY]}", "-q", "-d", workspace))
-        model = str(ours.model or _random(Path(workspace)))
+        model = str(ours.model or random_encoder(Path(workspace)))
 
         def run(what: str) -> Cost:
             return measure([sys.executable, __file__, what, workspace, model, str(int(options.quick))])
@@ -85,7 +85,7 @@ def _ratio(fast: list[dict[str, float]], slow: list[dict[str, float]]) -> float:
     return float(median(one["hours_s"] / other["hours_s"] for one, other in zip(fast, slow, strict=True)))
 
 
-def _random(workspace: Path) -> Path:
+def random_encoder(workspace: Path) -> Path:
     """wav2vec2-base with random weights."""
     import torch
     from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model

@@ -6,7 +6,9 @@ from common import alternate, arguments, claim, conclude, emoset, measure, middl
 
 COMMANDS = [
     "--help", "corpora --help", "prepare --help", "extract --help", "train --help", "train svm --help",
-    "evaluate --help", "compare --help", "demo --help", "--version",
+    "evaluate --help", "compare --help", "demo --help", "runs --help", "runs list --help", "doctor --help",
+    "run --help", "search --help", "predict --help", "explain --help", "transfer --help", "table --help",
+    "train cnn --help", "--version",
 ]  # fmt: skip
 HEAVY = {"pandas", "numpy", "sklearn", "scipy", "opensmile", "soundfile", "pyarrow", "joblib", "torch", "matplotlib"}
 TARGET_S = 0.4

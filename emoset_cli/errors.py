@@ -55,3 +55,20 @@ def of_system(error: OSError) -> EmosetError:
         errno.EMFILE: "raise the limit of open files (ulimit -n) or use fewer --workers",
     }
     return EmosetError(f"{where}: {reason}", mends.get(error.errno or 0, "see that the file can be read or written"))
+
+
+def of_fault(error: Exception) -> EmosetError:
+    """A mistake of ours in one line, with how to see and report it; want of memory is no mistake of ours.
+
+    Example:
+        >>> print(of_fault(KeyError("text")))
+        KeyError: 'text'
+          mend: this is a fault of emoset: EMOSET_DEBUG=1 before the same command shows where; please report that
+    """
+    if isinstance(error, MemoryError):
+        return EmosetError("the memory does not suffice", "use fewer --workers: what was done is kept")
+    told = " ".join(str(error).split())
+    return EmosetError(
+        f"{type(error).__name__}: {told}".removesuffix(": "),
+        "this is a fault of emoset: EMOSET_DEBUG=1 before the same command shows where; please report that",
+    )

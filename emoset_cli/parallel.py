@@ -41,7 +41,10 @@ def run_jobs(
         while left:
             for ended in workplace.finished(timeout_s=60.0):
                 if ended.traceback:
-                    raise RuntimeError(f"in a worker process:\n{ended.traceback}")
+                    assert ended.error is not None
+                    fault = RuntimeError(ended.error.problem)
+                    fault.add_note(f"in a worker process:\n{ended.traceback}")
+                    raise fault
                 if ended.error:
                     raise ended.error
                 left -= 1

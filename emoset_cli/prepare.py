@@ -146,6 +146,7 @@ def _write(prepared: Prepared, corpus: Corpus, source: Path, folder: Path, min_d
         "left_out": sum(problem.action == LEFT_OUT for problem in prepared.problems),
         "other_material": prepared.other,
         "data": data_hash(table),
+        "table": digest((folder / "utterances.parquet").read_bytes()),
     }
     write_json(folder / "prepare.json", made)
 
@@ -224,6 +225,9 @@ def read_utterances(workspace: Path, key: str, corpus: Corpus | None = None) -> 
                     f"emoset prepare {key}={made['source']}",
                 )
             return table
-    except (FileNotFoundError, KeyError, TypeError, ValueError):  # damaged parquet: ValueError
+    except (FileNotFoundError, KeyError, TypeError, ValueError):
         pass
+    except OSError as error:  # of damaged parquet it has no number, of the system it has one
+        if error.errno:
+            raise
     raise EmosetError(f"{folder} is half written or damaged", "give the `emoset prepare` command again")

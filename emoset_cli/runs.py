@@ -45,6 +45,22 @@ FURTHER = {
 }
 
 
+# What readers of ``config.yaml`` rely on, by type; the first line must be there.
+_SHAPE = {
+    "model": str,
+    "feature": str,
+    "corpora": list,
+    "labels": dict,
+    "label_space": str,
+    "partition": dict,
+    "seed": int,
+    "data": dict,
+    "chosen": dict,
+}
+_MAYBE = {"mode": str, "setting": str, "options": dict, "counts": dict, "packages": dict, "initial": dict,
+          "attributes": dict, "heads": dict, "left_out": dict, "parameters": dict}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Run:
     """A finished run: its folder and its resolved settings (``config.yaml``).
@@ -184,7 +200,14 @@ def _read_table(folder: Path, name: str) -> Any:
 
     text = dict.fromkeys([*PREDICTION_COLUMNS, "unit", "attribute"], "str")
     empty = {"start_s": [""], "posterior": [""]}
-    return pd.read_csv(io.BytesIO(_as_written(folder, name)), dtype=text, keep_default_na=False, na_values=empty)
+    raw = _as_written(folder, name)
+    try:
+        table = pd.read_csv(io.BytesIO(raw), dtype=text, keep_default_na=False, na_values=empty)
+    except ValueError:  # of one who has changed done.json too
+        table = pd.DataFrame()
+    if not {"corpus", "utterance", "fold", "partition", "truth", "prediction"} <= set(table.columns):
+        raise EmosetError(f"{folder / name} is no table of predictions", "train again with --force")
+    return table
 
 
 def read_run(folder: Path) -> Run:
@@ -199,7 +222,31 @@ def read_run(folder: Path) -> Run:
     if not is_done(folder) or not config.is_file():
         state = "an unfinished run" if config.is_file() else "not a run"
         raise EmosetError(f"{folder} is {state}", "give the same `emoset train` command again: it resumes")
-    return Run(folder, yaml.safe_load(_as_written(folder, "config.yaml")))
+    try:
+        settings = yaml.safe_load(_as_written(folder, "config.yaml"))
+    except (yaml.YAMLError, ValueError, RecursionError):  # of one who has changed done.json too
+        settings = None
+    if fault := _misshapen(settings):
+        raise EmosetError(f"{config} holds no settings of a run: {fault}", "train again with --force")
+    return Run(folder, settings)
+
+
+def _misshapen(settings: Any) -> str:
+    """What of some settings is not as readers expect it; "" for nothing."""
+    if not isinstance(settings, dict):
+        return "it is not a list of settings"
+    for key, kind in (_SHAPE | _MAYBE).items():
+        if key in _SHAPE and key not in settings:
+            return f"'{key}' is missing"
+        if settings.get(key) is not None and not isinstance(settings[key], kind):
+            return f"'{key}' is not a {kind.__name__}"
+    labels = settings["labels"]
+    if not settings["corpora"] or any(not isinstance(labels.get(str(key)), list) for key in settings["corpora"]):
+        return "'labels' are not those of 'corpora'"
+    counts = settings.get("parameters")
+    if counts and not all(isinstance(counts.get(key), int) for key in ("total", "trained", "shared")):
+        return "'parameters' are not numbers of weights"
+    return "" if isinstance(settings["partition"].get("name"), str) else "'partition' has no name"
 
 
 def find_run(workspace: Path, name: str) -> Run:
@@ -215,16 +262,43 @@ def find_run(workspace: Path, name: str) -> Run:
     path = Path(name)
     if (path / "config.yaml").is_file():
         return read_run(path)
-    names = list_runs(workspace)
+    return read_run(workspace / "runs" / the_one(name, list_runs(workspace)))
+
+
+def the_one(name: str, names: list[str]) -> str:
+    """The run that a name or an unambiguous part of one means, among ``names``.
+
+    Raises:
+        EmosetError: if there is none, or several
+    """
     hits = [name] if name in names else [known for known in names if name in known]
     if not hits:
         raise unknown("run", name, names)
     if len(hits) > 1:
         raise EmosetError(f"'{name}' fits several runs: {', '.join(hits)}", "give more of the name")
-    return read_run(workspace / "runs" / hits[0])
+    return hits[0]
 
 
 def list_runs(workspace: Path) -> list[str]:
     """Names of the finished runs of a workspace, sorted."""
+    return [name for name in list_folders(workspace) if is_done(workspace / "runs" / name)]
+
+
+def list_folders(workspace: Path) -> list[str]:
+    """Names of all runs of a workspace, unfinished ones too, sorted."""
     folder = workspace / "runs"
-    return sorted(entry.name for entry in folder.iterdir() if is_done(entry)) if folder.is_dir() else []
+    found = folder.iterdir() if folder.is_dir() else iter(())
+    return sorted(entry.name for entry in found if entry.is_dir() and not entry.name.startswith("."))
+
+
+def check_run(folder: Path) -> Run:
+    """Read a finished run and look at everything that `finish` wrote.
+
+    Raises:
+        EmosetError: naming what is not as it was written
+    """
+    run = read_run(folder)
+    for name in read_json(folder / "done.json"):
+        if name != "rows":
+            _as_written(folder, name)
+    return run

@@ -115,7 +115,13 @@ LINES = {
     "search": "search {w}/plan.yaml -t demo-cora -d {w}",
     "run": "run {w}/mine.yaml --workers 1 -d {w}",
     "evaluate": "evaluate demo-cora_svm demo-aria_svm -d {w}",
+    "explain": "explain demo-cora_svm demo-cora_forest -d {w}",
     "compare": "compare demo-cora_svm demo-cora_forest -d {w}",
+    "doctor": "doctor -d {w}",
+    "runs list": "runs list -d {w}",
+    "runs show": "runs show demo-cora_svm -d {w}",
+    "runs diff": "runs diff demo-cora_svm demo-cora_forest -d {w}",
+    "runs rm": "runs rm mine -y -d {w}",
     "predict": "predict demo-cora_svm {r}/demo-cora/calm --out {w}/out --force -d {w}",
     "corpora list": "corpora list -d {w}",
     "corpora show": "corpora show emodb -d {w}",
@@ -133,12 +139,15 @@ LINES = {
 TINY = "--preset quick -e 1 -p 1 -nm 32 -w 1 -lr 0.01 --precision fp32"
 WITHOUT_JSON = {"demo"}  # it shows the answers of the commands it runs
 WITHOUT_TABLE = {"corpora cite": "@inproceedings{emodb2005,"}  # what a reader pastes elsewhere
-WITHOUT_QUIET = {"corpora list", "corpora show", "corpora cite", "corpora spaces"}  # they never talk
+WITHOUT_QUIET = {"corpora list", "corpora show", "corpora cite", "corpora spaces",
+                 "runs list", "runs show", "runs diff"}  # they never talk  # fmt: skip
 
 
 def line(name, workspace, recordings):
     if name == "corpora import":
         (workspace / "files.csv").write_text("file,label,speaker\na.wav,joy,1\nb.wav,anger,2\n", "utf-8")
+    if name == "runs rm":
+        (workspace / "runs" / "mine_svm_1").mkdir()  # an unfinished run
     if name == "train wccn":
         import speech_models
 
@@ -165,6 +174,8 @@ def test_json_is_one_value_on_stdout(emoset, results, recordings, name):
     assert "Traceback" not in answer.err
     value = json.loads(answer.out, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
     assert isinstance(value, dict | list) and value
+    if name == "runs rm":  # that one is gone
+        words = line(name, results, recordings)
     table = emoset(*words)
     assert table.code == 0
     assert WITHOUT_TABLE.get(name, "┏") in table.out
@@ -211,7 +222,7 @@ def test_a_workspace_may_be_named_by_the_environment(emoset, results, monkeypatc
         "train svm --class-weight heavy", "prepare a=b --min-duration -1", "prepare a=b --min-duration nan",
         "demo --scale 0", "evaluate --json=yes", "train svm stray", "corpora cite", "corpora stats --no-such",
         "corpora aggregate", "corpora aggregate --labels arousal --seed -1", "corpora import mine",
-        "corpora export a b", "corpora new", "corpora try demo-cora",
+        "corpora export a b", "corpora new", "corpora try demo-cora", "runs rm", "runs diff one",
     ],
 )  # fmt: skip
 def test_wrong_usage_exits_2(emoset, words):
@@ -285,6 +296,12 @@ ERRORS = {
     "evaluate -d {w}/empty": ("empty holds no finished run", "emoset train svm"),
     "compare demo-cora_svm demo-aria_svm -d {w}": ("share no corpus", "compare runs that hold the same corpus"),
     "compare demo-cora_svm demo-cora_svm -d {w}": ("no two different runs", "at least one other run"),
+    "doctor -d {w}/none": ("none is not there", "give the folder"),
+    "runs show demo-dora -d {w}": ("unknown run 'demo-dora'", "known: demo-aria_forest"),
+    "runs diff demo-cora_svm demo-cora_svm-e -d {w}": ("are the same run", "name two different ones"),
+    "runs rm demo-dora -y -d {w}": ("unknown run 'demo-dora'", "known: demo-aria_forest"),
+    "runs rm demo-cora -y -d {w}": ("'demo-cora' fits several runs", "give more of the name"),
+    "runs rm demo-cora_svm -d {w}": ("nobody is there to ask: remove demo-cora_svm", "give --yes"),
     "probe demo-dora -d {w}": ("unknown run 'demo-dora'", "known: demo-aria_forest"),
     "table zhu202 demo-cora_svm -d {w}": ("unknown table 'zhu202'", "did you mean 'zhu2020'?"),
     "table zhu2020 -d {w}": ("holds no finished run of a network", "emoset train acrnn"),

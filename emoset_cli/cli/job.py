@@ -45,22 +45,22 @@ def work(job: Any, words: list[str], machine: Machine) -> Any:
 def _attempt(job: Any, words: list[str], machine: Machine, log: TextIO) -> Any:
     """Do it; what it says goes to the log, at whose end the log stands."""
     from emoset_cli.plan.state import DONE, FAILED, Record
-    from emoset_cli.pool.job import failed
+    from emoset_cli.pool.job import do
 
     command = f"emoset {shlex.join(words)}"
     first = log.tell() == 0
     log.write(f"$ {command}\n")
     begun, start = os.fstat(log.fileno()).st_mtime, monotonic()
+    ended = do(job.id, _done, (words, machine))
     facts: dict[str, Any]
-    try:
-        found, made = _done(words, machine)
+    if ended.error is None:
+        found, made = ended.value
         whole = first and all(file.stat().st_mtime >= begun for file in made)
         facts = {"state": DONE, "whole": whole, **found}
-    except Exception as caught:
-        told = failed(job.id, caught)
-        error: Any = told.error
-        log.write(f"{told.traceback}error: {error.problem}\n  mend: {error.mend}\n")
-        facts = {"state": FAILED, "problem": error.problem, "mend": error.mend}
+    else:
+        problem, mend = ended.error.problem, ended.error.mend
+        log.write(f"{ended.traceback}error: {problem}\n  mend: {mend}\n")
+        facts = {"state": FAILED, "problem": problem, "mend": mend}
     utterances = sum(machine.utterances.get(key, 0) for key in job.corpora)
     return Record(job.id, job.name, job.kind, facts.pop("state"), command, monotonic() - start, utterances, **facts)
 

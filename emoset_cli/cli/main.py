@@ -7,11 +7,29 @@ from typing import Annotated
 
 import typer
 
-from emoset_cli import __version__
-from emoset_cli.cli import corpora, data, deep, demo, papers, plot, predict, probe, results, run, search, transfer
+from emoset_cli import __version__, ranks
+from emoset_cli.cli import (
+    complete,
+    corpora,
+    data,
+    deep,
+    demo,
+    doctor,
+    explain,
+    papers,
+    plot,
+    predict,
+    probe,
+    results,
+    run,
+    runs,
+    search,
+    transfer,
+)
 from emoset_cli.cli.common import complain
-from emoset_cli.errors import EmosetError, of_system
+from emoset_cli.errors import EmosetError, of_fault, of_system
 
+_SHARED = ("extract", "train")  # what several processes can do together, see `emoset_cli.ranks`
 _INTERRUPTED = 130  # exit code after SIGINT, as shells give it
 
 app = typer.Typer(
@@ -34,9 +52,12 @@ app.command()(results.compare)
 app.command()(predict.predict)
 app.command()(transfer.transfer)
 app.command()(papers.table)
+app.add_typer(runs.app, name="runs")
 app.add_typer(plot.app, name="plot")
 app.command()(probe.probe)
+app.command()(explain.explain)
 app.command()(demo.demo)
+app.command()(doctor.doctor)
 
 
 def _version(wanted: bool) -> None:
@@ -47,19 +68,31 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version and stop")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", envvar="EMOSET_DEBUG", help="show tracebacks of errors")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="EMOSET_DEBUG", help="show the traceback of an error")
+    ] = False,
 ) -> None:
-    """Keep ``--debug`` where `main` finds it."""
+    """Keep ``--debug`` where `main` finds it; refuse what several processes cannot do together."""
     if debug:
         os.environ["EMOSET_DEBUG"] = "1"
+    if context.invoked_subcommand not in _SHARED:
+        ranks.only_one(f"emoset {context.invoked_subcommand}")
+
+
+def _debugging() -> bool:
+    """Whether tracebacks are wanted; ``EMOSET_DEBUG=0`` says no, as to the option."""
+    return os.environ.get("EMOSET_DEBUG", "").lower() not in {"", "0", "false", "f", "no", "n", "off"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; answer the exit code: 0 done, 1 an error or a failed check, 2 wrong usage, 130 stopped."""
     code = 1
+    if "_EMOSET_COMPLETE" in os.environ:  # the Tab key asks
+        complete.attach(app)
     try:
         app(args=list(sys.argv[1:] if arguments is None else arguments), prog_name="emoset")
     except SystemExit as stop:
@@ -68,13 +101,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stderr.write("interrupted: what was done is kept, the same command goes on from there\n")
     except EmosetError as error:
         complain(error)
-        if os.environ.get("EMOSET_DEBUG"):
+        if _debugging():
             raise
     except BrokenPipeError:  # the reader of our answer (head, less) has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         complain(of_system(error))
-        if os.environ.get("EMOSET_DEBUG"):
+        if _debugging():
+            raise
+    except Exception as error:
+        complain(of_fault(error))
+        if _debugging():
             raise
     if arguments is None:
         sys.exit(code)

@@ -46,6 +46,20 @@ def decibels(value: float) -> str:
     return f"{round(value, 1) + 0.0:.1f}".replace("-", "−")
 
 
+def size(value: float) -> str:
+    """Bytes in the unit that leaves a short number.
+
+    Example:
+        >>> size(0), size(999), size(123_456), size(5e9)
+        ('0 B', '999 B', '123.5 kB', '5.0 GB')
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 999.95:
+            return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
 def p_value(value: float) -> str:
     """``0.034``; below a thousandth ``< .001``."""
     return "< .001" if value < 0.001 else f"{value:.3f}"
@@ -111,6 +125,7 @@ KINDS = {
     "portion": Kind(lambda value: f"{value['count']:,} ({percent(value['share'])})", ("count", "share")),
     "seconds": Kind(lambda value: f"{value['mean']:.2f} ± {value['sd']:.2f}", _SPREAD),
     "hours": Kind(lambda value: f"{value:.2f}"),
+    "bytes": Kind(size),
     "duration": Kind(lambda value: f"{value:.2f}"),
     "decibels": Kind(_interval(decibels), _ENDS),
     "p": Kind(p_value),

@@ -39,7 +39,7 @@ def score_run(run: Run) -> dict[str, Any]:
     table, config = run.predictions(), run.config
     if table.empty:
         raise EmosetError(f"run '{run.name}' holds no predictions", "train it again with --force")
-    assert set(table["partition"]) <= set(PARTITIONS), f"{run.name}: partitions {set(table['partition'])}"
+    _refuse_strangers(run, table)
     table["correct"] = (table["truth"] == table["prediction"]).astype(float)
     present = set(table["corpus"])
     corpora = {
@@ -47,7 +47,6 @@ def score_run(run: Run) -> dict[str, Any]:
         for corpus in map(str, config["corpora"])
         if corpus in present
     }
-    assert set(corpora) == present, f"{run.name}: predictions of corpora that config.yaml does not list"
     score = {
         "run": run.name,
         "model": str(config.get("model", "")),
@@ -62,9 +61,19 @@ def score_run(run: Run) -> dict[str, Any]:
     return score
 
 
+def _refuse_strangers(run: Run, table: Any) -> None:
+    """Refuse predictions of corpora or partitions that the run does not have."""
+    for column, known in (("corpus", set(map(str, run.config["corpora"]))), ("partition", set(PARTITIONS))):
+        if strange := sorted(set(table[column].astype(str)) - known):
+            raise EmosetError(
+                f"run '{run.name}' holds predictions of {column} '{strange[0]}'", "train it again with --force"
+            )
+
+
 def plain_uars(run: Run, partition: str) -> dict[str, float]:
     """Corpus -> UAR of a partition, as `score_run` counts it, without all else; empty without such predictions."""
     table = run.predictions()
+    _refuse_strangers(run, table)
     table = table[table["partition"] == partition]
     found = {}
     for corpus, rows in table.groupby("corpus", sort=False):

@@ -15,7 +15,7 @@ import numpy as np
 
 from emoset_cli import __version__, runs
 from emoset_cli.errors import EmosetError
-from emoset_cli.files import digest, sweep, write_bytes, write_json
+from emoset_cli.files import at_work, digest, sweep, write_bytes, write_json
 from emoset_cli.parallel import run_jobs
 from emoset_cli.partition import PARTITIONS, WITHIN, write_partition
 from emoset_cli.train import BASELINES
@@ -154,9 +154,10 @@ def train(
         finished = [fold for fold in folds if _is_whole(_part(parts, fold))]
         progress(len(finished))
         jobs += [_fold_job(run, fold, parts) for fold in folds if fold not in finished]
-    for _ in run_jobs(fit_fold, jobs, workers if len(jobs) > 3 else 1):  # a process starts slower than three folds
-        progress(1)
-    return [runs.read_run(run.folder) if run.folder in kept else _assemble(run) for run in runs_asked]
+    with at_work(run.folder for run in runs_asked if run.folder not in kept):
+        for _ in run_jobs(fit_fold, jobs, workers if len(jobs) > 3 else 1):  # a process starts slower than three folds
+            progress(1)
+        return [runs.read_run(run.folder) if run.folder in kept else _assemble(run) for run in runs_asked]
 
 
 def _part(parts: Path, fold: str) -> Path:

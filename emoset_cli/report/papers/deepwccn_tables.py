@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from emoset_cli.report.papers.paper import left_out, published
+from emoset_cli.report.papers.paper import left_out, missing, published
 from emoset_cli.report.seeds import ALPHA
 from emoset_cli.report.tables import Column, Table, slug
 
@@ -203,11 +203,15 @@ def _published_table() -> Table:
 
 
 def sentences(found: dict[str, Any]) -> list[str]:
-    """What stands out, and what a reader must not overlook."""
+    """What stands out, what a reader must not overlook, and what of the study is missing."""
     marks = [f"{row['system']} on {row['left_out']} ({row['mark']})" for row in found["gains"] if row["mark"]]
     told = [f"(Deep-)WCCN changes the accuracy across languages significantly: {', '.join(marks)}."] if marks else []
     if found["gains"] and not marks:
         told = ["(Deep-)WCCN changes nothing significantly across languages."]
     if len({tuple(row["seeds"]) for row in found["cases"]}) > 1:
         told.append("Methods have different seeds: see the tables' numbers of seeds and table.json.")
-    return told
+    left_out = {row["left_out"] for row in found["cases"]}
+    theirs = found["published"]["languages"]
+    return [*told, *missing(theirs.values(), found["corpora"], "corpora")] + (
+        missing(theirs, left_out, "languages left out") if found["same"] else []
+    )

@@ -1,6 +1,6 @@
 """What a table of a paper is: how runs become its numbers, and these its tables; and which runs do not fit."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files as resources
@@ -56,6 +56,19 @@ def left_out(found: Mapping[str, Any]) -> list[str]:
     for one in found["left_out"]:
         reasons.setdefault(one["why"], {})[one["run"]] = None
     return [f"Left out, because {why}: {', '.join(names)}." for why, names in reasons.items()]
+
+
+def missing(theirs: Iterable[str], ours: Iterable[str], what: str) -> list[str]:
+    """A sentence about what of a paper has no run here, or nothing.
+
+    Example:
+        >>> missing(["EmoDB", "CREMA-D"], ["EmoDB"], "corpora")
+        ["No run here of 1 of the paper's 2 corpora: CREMA-D."]
+    """
+    theirs, ours = list(theirs), set(ours)
+    lacking = [name for name in theirs if name not in ours]
+    told = f"No run here of {len(lacking)} of the paper's {len(theirs)} {what}: {', '.join(lacking)}."
+    return [told] if lacking else []
 
 
 def spread(values: Sequence[float]) -> dict[str, Any] | None:

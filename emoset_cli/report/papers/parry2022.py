@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from emoset_cli.errors import EmosetError
-from emoset_cli.report.papers.paper import Paper, attributes_of, fitting, left_out, published
+from emoset_cli.report.papers.paper import Paper, attributes_of, fitting, left_out, missing, published
 from emoset_cli.report.scores import score_rows
 from emoset_cli.report.seeds import ALPHA, marks_of, over_seeds
 from emoset_cli.report.settings import group, is_network
@@ -266,11 +266,20 @@ def _published(domain: str, approaches: dict[str, dict[str, float]]) -> Table:
 
 
 def sentences(found: dict[str, Any]) -> list[str]:
-    """What is above the baseline wherever it counts, as the paper concludes."""
+    """What is above the baseline wherever it counts, as the paper concludes, and which of its rows are missing."""
+    theirs, ours = (
+        {f"{approach} {names}": None for cells in domains for approach, own in cells.items() for names in own}
+        for domains in ([found["published"]["TESS"]], found["domains"].values())
+    )
+    lacking = [
+        *missing(theirs, ours, "approaches with attributes"),
+        *missing(["tess", "crema-d"], found["unseen"], "unseen corpora"),
+    ]
     if not found["unseen"]:
-        return ["No unseen corpus: these runs say nothing about other domains (emoset train --unseen)."]
+        return ["No unseen corpus: these runs say nothing about other domains (emoset train --unseen).", *lacking]
     names = ", ".join(found["above"]) or "none"
-    return [f"Above the baseline on every unseen corpus ({', '.join(found['unseen'])}), tested or not: {names}."]
+    told = f"Above the baseline on every unseen corpus ({', '.join(found['unseen'])}), tested or not: {names}."
+    return [told, *lacking]
 
 
 PAPER = Paper(

@@ -11,7 +11,7 @@ from typing import Any
 from emoset_cli import metrics
 from emoset_cli.errors import EmosetError
 from emoset_cli.report.attributes import DEFINITE, known
-from emoset_cli.report.papers.paper import Paper, attributes_of, fitting, left_out, published, spread
+from emoset_cli.report.papers.paper import Paper, attributes_of, fitting, left_out, missing, published, spread
 from emoset_cli.report.scores import natural
 from emoset_cli.report.settings import group, is_network
 from emoset_cli.report.tables import Column, Table
@@ -221,9 +221,14 @@ def _table(found: dict[str, Any], unit: str) -> Table:
 
 
 def sentences(found: dict[str, Any]) -> list[str]:
-    """What a reader must not overlook."""
-    return [f"The runs test different utterances of {corpus}: their rows cannot be compared."
-            for corpus in found["uneven"]]  # fmt: skip
+    """What a reader must not overlook, and what of the paper's table is missing."""
+    uneven = [f"The runs test different utterances of {corpus}: their rows cannot be compared."
+              for corpus in found["uneven"]]  # fmt: skip
+    return [
+        *uneven,
+        *missing(ROLES.values(), (ROLES[row["role"]] for row in found["rows"]), "models"),
+        *missing(["emodb", "crema-d"], found["corpora"], "corpora"),
+    ]
 
 
 def _published(told: dict[str, dict[str, list[float | None]]]) -> Table:
