@@ -122,7 +122,7 @@ LINES = {
     "runs show": "runs show demo-cora_svm -d {w}",
     "runs diff": "runs diff demo-cora_svm demo-cora_forest -d {w}",
     "runs rm": "runs rm mine -y -d {w}",
-    "predict": "predict demo-cora_svm {r}/demo-cora --out {w}/out --force -d {w}",
+    "predict": "predict demo-cora_svm {r}/demo-cora/calm --out {w}/out --force -d {w}",
     "corpora list": "corpora list -d {w}",
     "corpora show": "corpora show emodb -d {w}",
     "corpora check": "corpora check demo-cora -d {w}",
