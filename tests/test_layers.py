@@ -63,11 +63,12 @@ MAY_IMPORT = {
     "metrics": {"errors"},
     "stats": {"metrics"},
     "probe": {"metrics", "stats"},
-    "runs": {"errors", "files"},
+    "shared": {"errors", "files"},
+    "runs": {"errors", "files", "shared"},
     "synth": {"errors", "files"},
     "train": {
         "", "errors", "files", "cores", "parallel", "corpora", "labels", "partition", "leaks", "protocols", "aggregate",
-        "prepare", "feature_store", "frame_store", "metrics", "runs", "store", "models", "audio",
+        "prepare", "feature_store", "frame_store", "metrics", "runs", "shared", "store", "models", "audio",
     },
     "report": {"", "errors", "files", "labels", "explore", "metrics", "stats", "probe", "runs"},
     # options of commands in YAML; plans of searches and of runs
@@ -125,7 +126,7 @@ LAZY = {"torch", "pandas", "sklearn", "scipy", "statsmodels", "matplotlib", "ope
 # Networks and what trains them are torch through and through: others import these modules inside functions.
 TORCH = ("models/", "train/deep/")
 # Loaded by every `--help`: these may not even import numpy or yaml at the top.
-LIGHT = {"", "cli", "errors", "files", "runs", "train/__init__", "features/__init__", "models/__init__",
+LIGHT = {"", "cli", "errors", "files", "runs", "shared", "train/__init__", "features/__init__", "models/__init__",
          "train/deep/__init__", "train/deep/settings", "search/__init__", "search/space", "report/__init__",
          "report/paper_names"}  # fmt: skip
 
