@@ -1,1 +1,1 @@
-"""Models as folders that others can use: weights, settings and a card; ONNX; the hub. `emoset_cli.shared` reads them."""
+"""Models as folders that others can use: weights, settings and a card; ONNX; the hub."""

@@ -97,7 +97,8 @@ class Exportable(nn.Module):
             x, own = _spectrogram(network.front.logmel, heard, lengths)
             embedded = network.emotion(network.front.of_spectrogram(x), own)
         logits = network.classify(embedded.float(), self.head)
-        return (logits / self.temperature).softmax(1)
+        shares: torch.Tensor = (logits / self.temperature).softmax(1)
+        return shares
 
 
 def _refuse(network: Any) -> None:

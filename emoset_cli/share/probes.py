@@ -1,4 +1,4 @@
-"""What a shared model and the run it is of are compared on: test utterances where there are any, else sounds of ours."""
+"""What a shared model is compared with its run on: test utterances where there are any, else sounds of ours."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,7 +48,8 @@ def _recordings(run: Run, workspace: Path, fold: str) -> tuple[list[np.ndarray],
 
 def _read(workspace: Path, row: Any) -> np.ndarray:
     store = AudioStore(corpus_folder(workspace, row["corpus"]) / "audio")
-    return store.samples(row["shard"], int(row["offset"]), int(row["samples"]))
+    samples: np.ndarray = store.samples(row["shard"], int(row["offset"]), int(row["samples"]))
+    return samples
 
 
 def _sound(rng: np.random.Generator, samples: int) -> np.ndarray:
