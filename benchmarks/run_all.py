@@ -25,6 +25,7 @@ SCRIPTS = [
     "deepspectrum",
     "speech",
     "frames",
+    "predict",
 ]
 
 

@@ -116,6 +116,7 @@ LINES = {
     "run": "run {w}/mine.yaml --workers 1 -d {w}",
     "evaluate": "evaluate demo-cora_svm demo-aria_svm -d {w}",
     "compare": "compare demo-cora_svm demo-cora_forest -d {w}",
+    "predict": "predict demo-cora_svm {r}/demo-cora --out {w}/out --force -d {w}",
     "corpora list": "corpora list -d {w}",
     "corpora show": "corpora show emodb -d {w}",
     "corpora check": "corpora check demo-cora -d {w}",
@@ -222,6 +223,16 @@ def test_wrong_usage_exits_2(emoset, words):
 
 # Command line -> what its problem and its mend must say.
 ERRORS = {
+    "predict demo-dora_svm {r} -d {w}": ("unknown run 'demo-dora_svm'", "known: demo-aria_forest"),
+    "predict demo-cora_svm {r}/none -d {w}": ("none is not there", "a folder that holds some"),
+    "predict demo-cora_svm {r} --as emo-db -d {w}": ("unknown corpus or head of .* 'emo-db'", "known: demo-cora"),
+    "predict demo-cora_svm {r} --space three -d {w}": ("unknown label space 'three'", "three-class"),
+    "predict demo-cora_svm {r} --fold 2 -d {w}": ("unknown fold of demo-cora_svm.* '2'", "known: 1"),
+    "predict demo-cora_svm {r} --window 0.01 -d {w}": ("a window of 0.01 s", "--window from 0.1 to 600"),
+    "predict demo-cora_svm {r} --window 2 --hop 3 -d {w}": ("leave gaps", "--hop from 0.01"),
+    "predict demo-cora_svm {r} --language German -d {w}": ("'?German'? is no language code", "three letters"),
+    "predict demo-cora_svm {r} --speakers two -d {w}": ("unknown choice of --speakers 'two'", "known: folder, one"),
+    "predict demo-cora_svm {r} --weights x -d {w}": ("egemaps-v02 needs no weights", "leave --weights out"),
     "corpora show emo-db": ("unknown corpus 'emo-db'", "did you mean 'emodb'?"),
     "corpora check demo-arja -d {w}": ("unknown prepared corpus .* 'demo-arja'", "did you mean 'demo-aria'?"),
     "corpora cite emo-db": ("unknown corpus 'emo-db'", "did you mean 'emodb'?"),

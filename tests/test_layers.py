@@ -70,6 +70,10 @@ MAY_IMPORT = {
         "", "errors", "files", "cores", "parallel", "corpora", "labels", "partition", "leaks", "protocols", "aggregate",
         "prepare", "feature_store", "frame_store", "metrics", "runs", "shared", "store", "models", "audio",
     },
+    "predict": {
+        "errors", "files", "cores", "pool", "labels", "levels", "audio", "models", "features", "checks", "manifest",
+        "feature_store", "runs", "train",
+    },
     "report": {"", "errors", "files", "labels", "explore", "metrics", "stats", "probe", "runs"},
     # options of commands in YAML; plans of searches and of runs
     "knobs": {"errors"},
@@ -97,8 +101,8 @@ ONLY = {
     "joblib": {"pool"},
     "distributed": {"pool"},
     "dask": set(),
-    "safetensors": {"train", "models", "synth"},
-    "torch": {"models", "features", "train", "synth"},
+    "safetensors": {"train", "models", "synth", "predict"},
+    "torch": {"models", "features", "train", "synth", "predict"},
     "torchaudio": {"models"},
     "torchvision": {"models", "synth"},
     "transformers": {"models", "synth"},

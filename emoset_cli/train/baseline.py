@@ -20,6 +20,7 @@ from emoset_cli.parallel import run_jobs
 from emoset_cli.partition import PARTITIONS, WITHIN, write_partition
 from emoset_cli.train import BASELINES
 from emoset_cli.train.fold import Options, fit_fold, read_fold, winners
+from emoset_cli.train.heard import heard_facts
 from emoset_cli.train.repeat import corpus_groups
 from emoset_cli.train.task import Task, span
 
@@ -248,6 +249,7 @@ def _config(run: Planned, folds: dict[str, Any]) -> dict[str, Any]:
         "left_out": run.task.left_out,
         **({"cuts": [asdict(cut) for cut in run.task.cuts]} if run.task.cuts else {}),
         "counts": counts,
+        "heard": heard_facts(run.task.utterances, split.table),
         "chosen": chosen,
         "not_converged": stuck,
         "packages": {name: version(name) for name in ("numpy", "scikit-learn", "pandas")},

@@ -5,7 +5,7 @@ read: reading may run ahead in a thread without touching the random stream.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,6 +140,22 @@ class Waves(Source):
             return found
         _, shard, offset, samples, _ = cell
         return self._stores[key].samples(shard, offset, samples)
+
+
+class InMemory(Source):
+    """Reads utterances that are in memory: waveforms, int16 ``(samples,)``, or float16 ``(frames, values)``.
+
+    Args:
+        utterances: of one kind
+        rate: how many samples or frames make a second
+    """
+
+    def __init__(self, utterances: Sequence[np.ndarray], rate: float = SAMPLE_RATE) -> None:
+        self._utterances, self.rate = utterances, float(rate)
+        self.lengths = np.array([len(one) for one in utterances], np.int64)
+
+    def _one(self, row: int) -> np.ndarray:
+        return self._utterances[row]
 
 
 class Shuffled:

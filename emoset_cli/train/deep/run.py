@@ -21,6 +21,7 @@ from emoset_cli.train.deep.initial import SEEN
 from emoset_cli.train.deep.loop import RESULT, train_fold
 from emoset_cli.train.deep.plan import Planned, seen
 from emoset_cli.train.deep.said import said_tables
+from emoset_cli.train.heard import heard_facts
 from emoset_cli.train.task import span
 
 EPOCHS = ("best", "final")
@@ -166,6 +167,7 @@ def _config(run: Planned, folds: dict[str, Any], facts: dict[str, Any]) -> dict[
         **({"cuts": [asdict(cut) for cut in task.cuts]} if task.cuts else {}),
         **_views(run),
         "counts": {part: span(numbers) for part, numbers in counts.items()},
+        "heard": heard_facts(task.utterances, split.table),
         "chosen": {fold: _chosen(one["history"]) for fold, one in folds.items()},
         "parameters": facts["parameters"],
         "not_converged": [],

@@ -114,10 +114,15 @@ def probabilities(network: Network, workspace: Path, utterances: Any, head: str)
     Raises:
         EmosetError: if there is no such head, or the stored audio was damaged
     """
+    return probabilities_of(network, _source(network, workspace, utterances), head)
+
+
+def probabilities_of(network: Network, whole: Source, head: str) -> np.ndarray:
+    """As `probabilities`, of all that a source reads, prepared or not."""
     wide = len(network.labels(head))
-    read, owner, plans = _read(network, workspace, utterances, head)
+    read, owner, plans = _read(network, whole, head)
     said = predict.answers(network.model, read, plans, network.device, network.made["precision"], wide, len(owner))
-    return mean_of_segments(said.shares, owner, len(utterances))
+    return mean_of_segments(said.shares, owner, len(whole.lengths))
 
 
 def embeddings(network: Network, workspace: Path, utterances: Any, head: str) -> np.ndarray:
@@ -126,16 +131,20 @@ def embeddings(network: Network, workspace: Path, utterances: Any, head: str) ->
     Where the network hears segments, both are means over those of an utterance.
     """
     network.labels(head)
-    read, owner, plans = _read(network, workspace, utterances, head)
+    read, owner, plans = _read(network, _source(network, workspace, utterances), head)
     found = predict.embeddings(network.model, read, plans, network.device, network.made["precision"], len(owner))
     return mean_of_segments(found, owner, len(utterances))
 
 
-def _read(network: Network, workspace: Path, utterances: Any, head: str) -> tuple[Source, np.ndarray, list[Plan]]:
+def _source(network: Network, workspace: Path, utterances: Any) -> Source:
+    """The reader of utterances."""
+    rows = utterances.assign(store=utterances["corpus"], id=utterances["utterance"])
+    return open_source(workspace, rows, network.made.get("feature", ""))
+
+
+def _read(network: Network, whole: Source, head: str) -> tuple[Source, np.ndarray, list[Plan]]:
     """The reader of the utterances or their segments, the utterance of each, and the batches of all of them."""
     made = network.made
-    rows = utterances.assign(store=utterances["corpus"], id=utterances["utterance"])
-    whole = open_source(workspace, rows, made.get("feature", ""))
     source, owner = cut_up(whole, *made.get("segments", (0.0, 0.0)))
     window = round(made["window_s"] * source.rate) if made["eval_window"] == "crop" else None
     return source, owner, to_predict(head, np.arange(len(owner)), source.lengths, window, source.rate)

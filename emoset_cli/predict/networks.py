@@ -1,0 +1,94 @@
+"""A network's run as something that hears pieces of recordings: probabilities of its heads, mean over its folds."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from emoset_cli.audio import SAMPLE_RATE
+from emoset_cli.cores import threads
+from emoset_cli.models import MODELS
+from emoset_cli.predict.extractor import frames_of, recipe_for
+from emoset_cli.predict.windows import Piece
+from emoset_cli.runs import Run
+
+
+class NetworkModel:
+    """See `emoset_cli.predict.model.Model`."""
+
+    together = 256
+    speakers = False
+
+    def __init__(
+        self, run: Run, heads: Sequence[str], folds: Sequence[str], weights: str, device: str, workers: int
+    ) -> None:
+        import torch
+
+        from emoset_cli.models.hardware import choose_device, keep_few_kernels, keep_memory
+        from emoset_cli.train.deep.use import open_network
+
+        keep_memory()
+        keep_few_kernels()
+        self._networks = [open_network(run, fold, device) for fold in folds]
+        made = self._networks[0].made
+        if choose_device(device) == "cpu":
+            own = MODELS[made["model"]]
+            alone = own.one_thread and not made["network"].get(own.brings)
+            torch.set_num_threads(1 if alone else min(workers or threads(1), threads(1)))
+        self.heads = {head: self._networks[0].labels(head) for head in heads}
+        self.notes: list[str] = []
+        self._frames: Any = None
+        self._rate = float(SAMPLE_RATE)
+        if made.get("feature"):
+            recipe, note = recipe_for(run.name, run.config["feature_settings"], weights, device, workers)
+            self.notes += [note] if note else []
+            self._frames, self._rate = frames_of(recipe.settings["feature"], recipe.means)
+
+    def heard(self, batches: Iterable[list[Piece]], many: bool) -> Iterator[tuple[list[Piece], np.ndarray]]:
+        """Probabilities of all heads side by side; NaN for what is too short to be heard."""
+        for batch in batches:
+            yield batch, self._probabilities([piece.samples for piece in batch])
+
+    def _probabilities(self, waves: list[np.ndarray]) -> np.ndarray:
+        from emoset_cli.train.deep.batches import InMemory
+        from emoset_cli.train.deep.use import probabilities_of
+
+        able = self._able(waves)
+        inputs = [wave for wave, one in zip(waves, able, strict=True) if one]
+        if self._frames:
+            inputs = self._frames(inputs) if inputs else []
+            audible = np.array([len(frames) > 0 for frames in inputs], bool)
+            able[np.flatnonzero(able)[~audible]] = False
+            inputs = [frames for frames in inputs if len(frames)]
+        values = np.full((len(waves), sum(map(len, self.heads.values()))), np.nan, np.float32)
+        if inputs:
+            source = InMemory(inputs, self._rate)
+            folds = [
+                np.concatenate([probabilities_of(network, source, head) for head in self.heads], axis=1)
+                for network in self._networks
+            ]
+            values[able] = np.mean(folds, axis=0) if len(folds) > 1 else folds[0]
+        return values
+
+    def _able(self, waves: list[np.ndarray]) -> np.ndarray:
+        """Whether an encoder makes a frame of each waveform, ``(waves,)``."""
+        frames = getattr(self._networks[0].model, "frames_of", None)
+        if frames is None or self._frames:
+            return np.ones(len(waves), bool)
+        found: np.ndarray = frames(np.array([len(wave) for wave in waves])) >= 1
+        return found
+
+    def said(self, values: np.ndarray, others: np.ndarray | None = None) -> tuple[dict[str, np.ndarray], Any]:
+        """Probabilities by head, each ``(pieces, labels)``; a network has no other scores."""
+        sizes = np.cumsum([len(labels) for labels in self.heads.values()])
+        return dict(zip(self.heads, np.split(values, sizes[:-1], axis=1), strict=True)), {}
+
+
+def network_heads(run: Run) -> dict[str, list[str]]:
+    """The corpora that each head of a network is for; a head of a label space among several is for none."""
+    from emoset_cli.train.deep.members import heads_of
+    from emoset_cli.train.deep.use import network_of
+
+    if "," in str(run.config["label_space"]):
+        return {head: [] for head in network_of(run)["heads"]}
+    return heads_of(run)
