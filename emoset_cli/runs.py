@@ -243,6 +243,8 @@ def find_run(workspace: Path, name: str) -> Run:
         return Run(folder, read_shared(folder)["config"])
     if (path / "config.yaml").is_file():
         return read_run(path)
+    if path.parent != Path() and path.is_dir():
+        raise EmosetError(f"{path} is neither a run nor a shared model", "name the folder that holds config.yaml")
     names = list_runs(workspace)
     hits = [name] if name in names else [known for known in names if name in known]
     if not hits:

@@ -65,6 +65,7 @@ MAY_IMPORT = {
     "probe": {"metrics", "stats"},
     "shared": {"errors", "files"},
     "runs": {"errors", "files", "shared"},
+    "calibration": {"errors", "files", "runs", "shared"},
     "synth": {"errors", "files"},
     "train": {
         "", "errors", "files", "cores", "parallel", "corpora", "labels", "partition", "leaks", "protocols", "aggregate",
@@ -72,9 +73,13 @@ MAY_IMPORT = {
     },
     "predict": {
         "errors", "files", "cores", "pool", "labels", "levels", "audio", "models", "features", "checks", "manifest",
-        "feature_store", "runs", "train",
+        "feature_store", "runs", "shared", "calibration", "train",
     },
-    "report": {"", "errors", "files", "labels", "explore", "metrics", "stats", "probe", "runs"},
+    "report": {"", "errors", "files", "labels", "explore", "metrics", "stats", "probe", "runs", "calibration"},
+    "share": {
+        "", "errors", "files", "cite", "corpora", "store", "models", "prepare", "runs", "shared", "calibration",
+        "train", "predict", "report",
+    },
     # options of commands in YAML; plans of searches and of runs
     "knobs": {"errors"},
     "knob_reader": {"errors", "yaml_tree", "yaml_schema", "knobs"},
@@ -101,13 +106,16 @@ ONLY = {
     "joblib": {"pool"},
     "distributed": {"pool"},
     "dask": set(),
-    "safetensors": {"train", "models", "synth", "predict"},
-    "torch": {"models", "features", "train", "synth", "predict"},
+    "safetensors": {"train", "models", "synth", "predict", "share"},
+    "torch": {"models", "features", "train", "synth", "predict", "share"},
     "torchaudio": {"models"},
     "torchvision": {"models", "synth"},
     "transformers": {"models", "synth"},
     "peft": {"models"},
-    "huggingface_hub": {"models"},
+    "huggingface_hub": {"models", "share"},
+    "onnx": {"share"},
+    "onnxruntime": {"share"},
+    "onnxscript": {"share"},
     "accelerate": {"train"},
     "tensorboard": {"train"},
     "yaml": {"yaml_tree", "runs", "exchange", "search", "report"},
@@ -126,7 +134,8 @@ ONLY = {
 # These take long to import: only inside the function that needs them.
 LAZY = {"torch", "pandas", "sklearn", "scipy", "statsmodels", "matplotlib", "opensmile", "soundfile", "soxr", "pyarrow",
         "joblib", "jinja2", "markupsafe", "safetensors", "regex", "openpyxl", "audformat", "torchaudio", "torchvision",
-        "accelerate", "optuna", "transformers", "huggingface_hub", "umap", "peft", "distributed"}  # fmt: skip
+        "accelerate", "optuna", "transformers", "huggingface_hub", "umap", "peft", "distributed",
+        "onnx", "onnxruntime", "onnxscript"}  # fmt: skip
 # Networks and what trains them are torch through and through: others import these modules inside functions.
 TORCH = ("models/", "train/deep/")
 # Loaded by every `--help`: these may not even import numpy or yaml at the top.

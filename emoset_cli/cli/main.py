@@ -8,7 +8,22 @@ from typing import Annotated
 import typer
 
 from emoset_cli import __version__
-from emoset_cli.cli import corpora, data, deep, demo, papers, plot, predict, probe, results, run, search, transfer
+from emoset_cli.cli import (
+    calibrate,
+    corpora,
+    data,
+    deep,
+    demo,
+    papers,
+    plot,
+    predict,
+    probe,
+    results,
+    run,
+    search,
+    share,
+    transfer,
+)
 from emoset_cli.cli.common import complain
 from emoset_cli.errors import EmosetError, of_system
 
@@ -31,7 +46,9 @@ app.command()(run.run)
 app.command()(search.search)
 app.command()(results.evaluate)
 app.command()(results.compare)
+app.command()(calibrate.calibrate)
 app.command()(predict.predict)
+app.command()(share.share)
 app.command()(transfer.transfer)
 app.command()(papers.table)
 app.add_typer(plot.app, name="plot")

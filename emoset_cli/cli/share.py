@@ -27,7 +27,8 @@ def share(
     ] = False,
     licence: Annotated[str, typer.Option("--licence", help="of the weights, for the card")] = "",
     push: Annotated[
-        str, typer.Option("--push", metavar="USER/NAME", help="upload the folder to the Hugging Face hub; needs a token")
+        str,
+        typer.Option("--push", metavar="USER/NAME", help="upload the folder to the Hugging Face hub; needs a token"),
     ] = "",
     private: Annotated[bool, typer.Option("--private", help="with --push: seen by you only")] = False,
     workspace: Workspace = DEFAULT_WORKSPACE,
@@ -71,11 +72,7 @@ def _answer(found: dict[str, Any], as_json: bool) -> None:
         [[name, size] for name, size in found["files"].items()],
     )  # fmt: skip
     same = found["same"]
-    if same:
-        table.note = (
-            f"Opened again, it differs from the run by {same['difference']:.1g} at most "
-            f"({same['probes']} {same['on']})."
-        )
+    table.note = f"Opened again, it differs from the run by {same['difference']:.1g} ({same['probes']} {same['on']})."
     checks = Table("ONNX", [
         Column("head", "text", "head"), Column("file", "text", "file"), Column("difference", "text", "difference"),
         Column("relative", "text", "relative"), Column("checked on", "text", "checked_on"),

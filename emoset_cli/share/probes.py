@@ -55,7 +55,8 @@ def _read(workspace: Path, row: Any) -> np.ndarray:
 def _sound(rng: np.random.Generator, samples: int) -> np.ndarray:
     """Noise in bursts, some of it faint."""
     loudness = np.abs(np.sin(np.arange(samples) * 2 * np.pi / _RATE * 1.7)) ** 3
-    return (rng.normal(0, 3000, samples) * loudness).clip(-32767, 32767).astype(np.int16)
+    found: np.ndarray = (rng.normal(0, 3000, samples) * loudness).clip(-32767, 32767).astype(np.int16)
+    return found
 
 
 def _cut(one: np.ndarray, made: Mapping[str, Any]) -> np.ndarray:

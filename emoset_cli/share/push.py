@@ -1,6 +1,7 @@
 """A shared model goes to the Hugging Face hub."""
 
 from pathlib import Path
+from typing import Any
 
 from emoset_cli.errors import EmosetError
 from emoset_cli.shared import MARK, checked_file, read_shared
@@ -13,7 +14,7 @@ def check_name(name: str) -> str:
         EmosetError: if it is none
     """
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
+    from huggingface_hub.utils._validators import validate_repo_id
 
     try:
         validate_repo_id(name)
@@ -40,7 +41,7 @@ def push(folder: Path, name: str, private: bool = False) -> str:
     import huggingface_hub
     from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled
 
-    unreachable = HfHubHTTPError.__bases__[0]  # all that the HTTP library of the hub's client raises
+    unreachable: Any = HfHubHTTPError.__bases__[0]  # all that the HTTP library of the hub's client raises
     files = [checked_file(folder, file, told) for file, told in read_shared(folder)["files"].items()]
     names = [file.relative_to(folder).as_posix() for file in files]
     later = f"the folder is written: hf upload {name} {folder}"

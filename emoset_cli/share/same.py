@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from emoset_cli.errors import EmosetError
+from emoset_cli.predict.stored import read_described, read_folds
 from emoset_cli.runs import Run
 from emoset_cli.share.folder import TOLERANCE
 from emoset_cli.share.probes import batch_of, probes
@@ -38,6 +39,21 @@ def check_same(run: Run, shared: Run, workspace: Path, folds: Sequence[str]) -> 
             "this is a fault of emoset: report it with the run's config.yaml",
         )
     return {"difference": largest, "on": what, "probes": count}
+
+
+def check_same_arrays(run: Run, shared: Run, folds: Sequence[str]) -> dict[str, Any]:
+    """As `check_same`, of a baseline: its arrays and temperatures must be the same numbers.
+
+    Raises:
+        EmosetError: if the shared model cannot be opened
+    """
+    pairs = [read_folds(one, read_described(one), folds, {}) for one in (run, shared)]
+    for ours, theirs in zip(*pairs, strict=True):
+        same = ours.labels == theirs.labels and dict(ours.temperatures) == dict(theirs.temperatures)
+        for name, array in ours.model["arrays"].items():
+            same = same and np.array_equal(array, theirs.model["arrays"][name])
+        assert same and np.array_equal(ours.mean, theirs.mean), "a copied file is another one"
+    return {"difference": 0.0, "on": "arrays", "probes": sum(len(one.model["arrays"]) for one in pairs[0])}
 
 
 @torch.no_grad()

@@ -30,9 +30,7 @@ class Wishes:
     force: bool = False
 
 
-def share_run(
-    run: Run, folder: Path, workspace: Path, known: Mapping[str, Corpus], wishes: Wishes
-) -> dict[str, Any]:
+def share_run(run: Run, folder: Path, workspace: Path, known: Mapping[str, Corpus], wishes: Wishes) -> dict[str, Any]:
     """Write the folder.
 
     Args:
@@ -43,7 +41,7 @@ def share_run(
         wishes: options
 
     Returns:
-        ``folder``, ``files`` with their bytes, ``same`` (the check, None of a baseline), ``onnx`` (head -> check),
+        ``folder``, ``files`` with their bytes, ``same`` (the check), ``onnx`` (head -> check),
         ``notes``
 
     Raises:
@@ -58,10 +56,12 @@ def share_run(
         raise EmosetError(f"{run.name} has {len(folds)} folds, and each a network of its own",
                           f"choose one for --onnx, as --fold {folds[0]}")  # fmt: skip
     temperatures = calibration.read(run) if wishes.calibrated else {}
+    if run.config["model"] == "svm":  # its decision values become probabilities by them alone
+        temperatures = calibration.fit(run)
     opened, made = _opened(run, folds[0]) if network else (None, read_json(run.folder / "model.json"))
     corpora = corpora_facts(run, workspace, known, folds)
     scores = results_facts(run)
-    model = {
+    model: dict[str, Any] = {
         "config": run.config | {"partition": run.config["partition"] | {"of_folds": len(folds_of(run))}},
         "heads": made["heads"] if network else _heads(run), "folds": folds, "emoset": __version__,
         "input": input_facts(run, made, opened.model if opened else None),
@@ -72,13 +72,14 @@ def share_run(
     if temperatures:
         values[calibration.FILE] = {"folds": {fold: temperatures[fold] for fold in folds}}
     text = card(run.name, model, corpora, scores, wishes.licence, bool(temperatures))
-    checks: dict[str, Any] = {"same": None, "onnx": {}}
+    checks: dict[str, Any] = {"same": {}, "onnx": {}}
 
     def check(shared: Run) -> None:
-        if not network:
-            return
-        from emoset_cli.share.same import check_same
+        from emoset_cli.share.same import check_same, check_same_arrays
 
+        if not network:
+            checks["same"] = check_same_arrays(run, shared, folds)
+            return
         checks["same"] = check_same(run, shared, workspace, folds)
         if wishes.onnx:
             checks["onnx"] = _add_onnx(run, shared, workspace, folds[0], temperatures.get(folds[0], {}))
@@ -108,9 +109,7 @@ def _heads(run: Run) -> dict[str, list[str]]:
     return {str(key): [str(word) for word in run.config["labels"][key]] for key in run.config["corpora"]}
 
 
-def _add_onnx(
-    run: Run, shared: Run, workspace: Path, fold: str, temperatures: Mapping[str, float]
-) -> dict[str, Any]:
+def _add_onnx(run: Run, shared: Run, workspace: Path, fold: str, temperatures: Mapping[str, float]) -> dict[str, Any]:
     """Write the graphs of the shared model into its folder; answer what ``onnx.json`` says."""
     from emoset_cli.share.onnx_files import onnx_files
     from emoset_cli.share.probes import probes
