@@ -1,9 +1,10 @@
 """Speed of ``emoset predict`` on EmoDB's recordings beside the bare forward speed of the same model.
 
 "Bare" is the model alone on waveforms that are decoded and in memory: for a network its forward in the batches that
-training evaluates in, already padded, for an SVM its features and decision values. "predict" is all between files and answers:
-finding, reading and resampling them, batches of similar length, putting together, CSV and JSON. Both have one thread
-or process, and run in turn in one process, whose start is not counted; the whole command's time stands beside them.
+training evaluates in, already padded; for an SVM its features and decision values. "predict" is everything between
+files and answers: finding, reading and resampling them, batches of similar length, putting together, CSV and JSON. Both
+have one thread or process, and run in turn in one process, whose start is not counted; the whole command's time stands
+beside them.
 
 Memory is the highest of the command's processes together for a recording of a quarter of an hour and one 16 times as
 long. ``--write`` puts the tables into docs/predict.md.

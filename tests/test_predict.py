@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import threading
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 from emoset_cli import runs
 from emoset_cli.audio import Condition
 from emoset_cli.calibration import fitted_temperature, probabilities
-from emoset_cli.predict import reading
+from emoset_cli.predict import predicting, reading
+from emoset_cli.predict.baselines import BaselineModel
 from emoset_cli.predict.concerns import KINDS, concerns
 from emoset_cli.predict.inputs import Recording, find_recordings
 from emoset_cli.predict.windows import Cut, Cutter
@@ -36,7 +38,7 @@ def written(workspace, run, partitions=("test",), fold=None):
 def assert_equal(answer, table, folder, head=CORA, prefix="probability_"):
     """The numbers of an answer are those of the table, to 1e-5."""
     said = {Path(one["recording"]).relative_to(folder).as_posix(): one["said"][head] for one in answer["recordings"]}
-    assert len(table) > 5
+    assert len(table) >= 3
     for path, row in table.iterrows():
         kind = "scores" if prefix == "score_" else "probabilities"
         for label, value in said[path][kind].items():
@@ -57,44 +59,57 @@ def test_a_network_says_what_it_said_when_it_was_trained(emoset, crossed, record
     assert_equal(final, written(crossed, f"{run}:final", ("devel", "test")), recordings[CORA])
 
 
-def test_an_svm_says_what_it_said_when_it_was_trained(emoset, trained, recordings):
-    answer = emoset("predict", f"{CORA}_svm", recordings[CORA], "-d", trained, "--json").json()
-    assert_equal(answer, written(trained, f"{CORA}_svm"), recordings[CORA], prefix="score_")
+def test_several_processes_say_the_same(emoset, small, monkeypatch):
+    predict = ["predict", f"{CORA}_svm", small / "recordings", "-d", small / "w", "--json"]
+    alone = emoset(*predict, "--workers", "1").json()
+    monkeypatch.setattr(predicting, "_MANY", 0)
+    monkeypatch.setattr(BaselineModel, "together", 5)
+    assert emoset(*predict, "--workers", "2").json() == alone
+    refused = emoset(*predict, "--speakers", "one")
+    assert (refused.code, refused.out) == (1, "")
+    assert "leave --speakers out" in refused.err
+
+
+def test_an_svm_says_what_it_said_when_it_was_trained(emoset, small):
+    workspace, place = small / "w", small / "recordings"
+    answer = emoset("predict", f"{CORA}_svm", place, "-d", workspace, "--json").json()
+    assert_equal(answer, written(workspace, f"{CORA}_svm"), place, prefix="score_")
     shares = [list(one["said"][CORA]["probabilities"].values()) for one in answer["recordings"]]
     assert np.allclose(np.sum(shares, axis=1), 1)
 
 
-def test_a_forest_says_what_it_said_when_it_was_trained(emoset, trained, recordings):
-    answer = emoset("predict", f"{CORA}_forest", recordings[CORA], "-d", trained, "--json").json()
-    assert_equal(answer, written(trained, f"{CORA}_forest"), recordings[CORA])
+def test_a_forest_says_what_it_said_when_it_was_trained(emoset, small):
+    workspace, place = small / "w", small / "recordings"
+    answer = emoset("predict", f"{CORA}_forest", place, "-d", workspace, "--json").json()
+    assert_equal(answer, written(workspace, f"{CORA}_forest"), place)
 
 
-def test_folds_are_averaged_or_chosen_and_speakers_standardised_as_in_training(emoset, results, recordings):
+def test_folds_are_averaged_or_chosen_and_speakers_standardised_as_in_training(emoset, small, tmp_path):
+    workspace, place = Path(shutil.copytree(small / "w", tmp_path / "w")), small / "recordings"
     train = ["train", "svm", "-t", CORA, "--partition", "loso", "--normalise", "speaker", "--workers", "1"]
-    assert emoset(*train, "-d", results, "-q").code == 0
+    assert emoset(*train, "-d", workspace, "-q").code == 0
     run = f"{CORA}_svm-egemaps-v02_loso-speaker"
-    table = written(results, run)
+    table = written(workspace, run)
     fold, speaker = table["fold"].iloc[0], table["speaker"].iloc[0]
-    own = [recordings[CORA] / path for path in table.index[table["speaker"] == speaker]]
-    common = ["predict", run, *own, "-d", results, "--json"]
+    own = [place / path for path in table.index[table["speaker"] == speaker]]
+    common = ["predict", run, *own, "-d", workspace, "--json"]
     refused = emoset(*common)
     assert (refused.code, refused.out) == (1, "")
     assert "--speakers one if all are of one person" in refused.err
     answer = emoset(*common, "--speakers", "one", "--fold", fold).json()
     assert answer["folds"] == [fold]
-    assert_equal(answer, table[table["speaker"] == speaker], recordings[CORA], prefix="score_")
+    assert_equal(answer, table[table["speaker"] == speaker], place, prefix="score_")
     one_by_one = [
-        emoset(*common, "--speakers", "folder", "--fold", name).json()["recordings"][0]["said"][CORA]["probabilities"]
+        emoset(*common, "--speakers", "one", "--fold", name).json()["recordings"][0]["said"][CORA]["probabilities"]
         for name in sorted(set(table["fold"]))
     ]
-    mean = emoset(*common, "--speakers", "folder").json()["recordings"][0]["said"][CORA]["probabilities"]
+    mean = emoset(*common, "--speakers", "one").json()["recordings"][0]["said"][CORA]["probabilities"]
+    assert "is the only one of its speaker" in emoset(*common, "--speakers", "folder").err  # folders are labels here
     for label, value in mean.items():
         assert value == pytest.approx(np.mean([one[label] for one in one_by_one]), abs=1e-9)
 
 
 def test_stored_features_of_an_encoder_are_made_again_from_the_same_weights(emoset, small, tmp_path):
-    import shutil
-
     import speech_models
 
     workspace = Path(shutil.copytree(small / "w", tmp_path / "w"))
@@ -110,8 +125,9 @@ def test_stored_features_of_an_encoder_are_made_again_from_the_same_weights(emos
         assert trained.code == 0, trained.err
         run = trained.json()[0]["run"]
         predict = ["predict", run, place, "-d", workspace, "--json"]
-        assert "--weights FOLDER" in emoset(*predict).err
-        assert "not the same weights" in emoset(*predict, "--weights", other).err
+        if pool == "mean":
+            assert "--weights FOLDER" in emoset(*predict).err
+            assert "with other weights than" in emoset(*predict, "--weights", other).err
         answer = emoset(*predict, "--weights", encoder).json()
         prefix = "score_" if pool == "mean" else "probability_"
         assert_equal(answer, written(workspace, run), place, prefix=prefix)
@@ -122,26 +138,27 @@ def test_stored_features_of_an_encoder_are_made_again_from_the_same_weights(emos
 
 def test_a_label_space_is_the_mean_of_the_heads(emoset, crossed, recordings):
     run = next(name for name in runs.list_runs(crossed) if name.startswith(f"{ARIA}+{CORA}_cnn"))
-    files = sorted(recordings[CORA].rglob("*.wav"))[:2] or sorted(recordings[CORA].rglob("*.*"))[:2]
+    files = sorted(recordings[CORA].rglob("*.*"))[:2]
     own = emoset("predict", run, *files, "-d", crossed, "--json").json()
-    mapped = emoset("predict", run, *files, "-d", crossed, "--space", "arousal", "--json").json()
-    assert (list(mapped["heads"]), mapped["mean_of"]) == (["arousal"], [ARIA, CORA])
+    mapped = emoset("predict", run, *files, "-d", crossed, "--space", "three-class", "--json").json()
+    assert (list(mapped["heads"]), mapped["mean_of"]) == (["three-class"], [ARIA, CORA])
+    assert f"{CORA} has no label that is neutral" in mapped["notes"]
     from emoset_cli.labels import spaces
 
-    to = spaces()["arousal"].map
+    to = spaces()["three-class"].map
     for one, other in zip(own["recordings"], mapped["recordings"], strict=True):
-        highs = []
+        shares = []
         for said in one["said"].values():
-            shares = {side: sum(p for word, p in said["probabilities"].items() if to.get(word) == side)
-                      for side in ("low", "high")}  # fmt: skip
-            highs.append(shares["high"] / sum(shares.values()))
-        assert other["said"]["arousal"]["probabilities"]["high"] == pytest.approx(np.mean(highs), abs=1e-6)
+            known = {word: share for word, share in said["probabilities"].items() if word in to}
+            positive = sum(share for word, share in known.items() if to[word] == "positive")
+            shares.append(positive / sum(known.values()))
+        assert other["said"]["three-class"]["probabilities"]["positive"] == pytest.approx(np.mean(shares), abs=1e-6)
 
 
 # ---------------- windows
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     blocks=st.lists(st.integers(0, 40), max_size=12), window=st.integers(1, 20), hop=st.integers(1, 20),
     whole=st.integers(0, 30),
@@ -169,21 +186,35 @@ def test_what_is_read_ahead_is_bounded_and_readers_stop_when_nobody_listens(tmp_
     file = tmp_path / "long.wav"
     soundfile.write(file, np.zeros(1_000_000, np.int16), 16000)
     monkeypatch.setattr(reading, "_AHEAD", 40_000)
-    most = 0
+    held = []
+
+    class Watched(reading._Buffer):
+        def put(self, item, size):
+            super().put(item, size)
+            held.append(self._held)
+
+    monkeypatch.setattr(reading, "_Buffer", Watched)
     before = threading.active_count()
     records = [Recording(str(number), file, 0) for number in range(3)]
     with reading.reading(records, Cut(16_000, 16_000, 16_000), 3) as items:
         for _ in range(20):
             next(items)
-            held = items.gi_frame.f_locals["self"]._held
-            most = max(most, held)
-    assert 0 < most <= 40_000
+    assert len(held) >= 20 and max(held) <= 40_000
     assert threading.active_count() == before
+
+
+def test_a_mistake_of_ours_in_a_reader_is_not_swallowed(monkeypatch):
+    monkeypatch.setattr(reading, "_read", lambda *given: 1 / 0)
+    with (
+        reading.reading([Recording("a", Path("a"), 0)], Cut(1, 1, 1), 1) as items,
+        pytest.raises(ZeroDivisionError),
+    ):
+        list(items)
 
 
 @pytest.fixture(scope="module")
 def long(recordings, tmp_path_factory):
-    """Some sentences of demo-cora end to end, 33 s and more, at 44.1 kHz and in stereo."""
+    """Some sentences of demo-cora end to end, more than 30 s, at 44.1 kHz and in stereo."""
     import soxr
 
     parts, seconds = [], 0.0
@@ -191,7 +222,7 @@ def long(recordings, tmp_path_factory):
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
         parts.append(soxr.resample(samples[:, 0], rate, 44100))
         seconds += len(parts[-1]) / 44100
-        if seconds > 33:
+        if seconds > 30.5:
             break
     file = tmp_path_factory.mktemp("long") / "a talk.flac"
     whole = np.concatenate(parts)
@@ -222,7 +253,7 @@ def test_a_long_recording_has_a_timeline(emoset, crossed, long, tmp_path):
     names = {path.name for path in (out / "timelines").iterdir()}
     each = {f"a-talk.flac.{head}.{kind}" for head in (ARIA, CORA) for kind in ("txt", "svg")}
     assert names == {"a-talk.flac.csv", "a-talk.flac.json", *each}
-    rows = list(csv.DictReader((out / "timelines" / "a-talk.flac.csv").open(encoding="utf-8")))
+    rows = list(csv.DictReader((out / "timelines" / "a-talk.flac.csv").read_text("utf-8").splitlines()))
     assert len(rows) == 2 * len(starts)
     track = [line.split("\t") for line in (out / "timelines" / f"a-talk.flac.{CORA}.txt").read_text().splitlines()]
     assert [begin for begin, _, _ in track[1:]] == [end for _, end, _ in track[:-1]]
@@ -233,32 +264,34 @@ def test_a_long_recording_has_a_timeline(emoset, crossed, long, tmp_path):
     again = emoset(*words)
     assert (again.code, again.out) == (1, "")
     assert "holds predictions already" in again.err
-    assert emoset(*words, "--force").code == 0
+    assert emoset(*words[:3], "--out", out, "--as", CORA, "-d", crossed, "--force").code == 0
+    assert {path.suffix for path in (out / "timelines").iterdir()} == {".csv", ".json", ".txt", ".svg"}
+    assert len(list((out / "timelines").iterdir())) == 4
 
 
-def test_without_a_window_only_long_recordings_are_cut(emoset, trained, recordings, long):
-    short = min(recordings[CORA].rglob("*.*"))
-    answer = emoset("predict", f"{CORA}_svm", short, long[0], "-d", trained, "--json").json()
+def test_without_a_window_only_long_recordings_are_cut(emoset, small, long):
+    short = min((small / "recordings").rglob("*.*"))
+    answer = emoset("predict", f"{CORA}_svm", short, long[0], "-d", small / "w", "--json").json()
     first, second = answer["recordings"]
     assert (first["windows"], len(second["windows"]) > 10) == ([], True)
-    learnt = runs.find_run(trained, f"{CORA}_svm").config["heard"]["seconds"]
+    learnt = runs.find_run(small / "w", f"{CORA}_svm").config["heard"]["seconds"]
     assert answer["window_s"] == max(1.5, round(2 * learnt["median"]) / 2)
 
 
 # ---------------- recordings that are bad, or not like those of the training
 
 
-def test_bad_recordings_are_named_and_the_others_go_on(emoset, trained, recordings, tmp_path):
+def test_bad_recordings_are_named_and_the_others_go_on(emoset, small, tmp_path):
     folder = tmp_path / "mixed"
     (folder / "below").mkdir(parents=True)
-    good = min(recordings[CORA].rglob("*.*"))
+    good = min((small / "recordings").rglob("*.*"))
     (folder / "below" / good.name).write_bytes(good.read_bytes())
     (folder / "empty.wav").touch()
     (folder / "text.mp3").write_text("no sound")
     soundfile.write(folder / "tiny.wav", np.ones(800, np.int16), 16000)
     soundfile.write(folder / "nan.wav", np.full(16000, np.nan), 16000, subtype="FLOAT")
     (folder / "notes.txt").write_text("no recording")
-    done = emoset("predict", f"{CORA}_svm", folder, tmp_path / "none.wav", "-d", trained, "--json")
+    done = emoset("predict", f"{CORA}_svm", folder, tmp_path / "none.wav", "-d", small / "w", "--json")
     assert done.code == 1
     value = done.json()
     assert [Path(one["recording"]).name for one in value["recordings"]] == [good.name]
@@ -268,18 +301,18 @@ def test_bad_recordings_are_named_and_the_others_go_on(emoset, trained, recordin
                   "nan.wav: it holds NaN", "text.mp3: it cannot be decoded"):  # fmt: skip
         assert words in done.err
     assert done.err.count("  mend: ") == 5
-    alone = emoset("predict", f"{CORA}_svm", folder / "empty.wav", "-d", trained)
+    alone = emoset("predict", f"{CORA}_svm", folder / "empty.wav", "-d", small / "w")
     assert (alone.code, alone.out) == (1, "")
 
 
-def test_recordings_unlike_the_training_are_told(emoset, trained, recordings, tmp_path):
-    speech, rate = soundfile.read(min(recordings[CORA].rglob("*.*")), always_2d=True)
+def test_recordings_unlike_the_training_are_told(emoset, small, tmp_path):
+    speech, rate = soundfile.read(min((small / "recordings").rglob("*.*")), always_2d=True)
     speech = np.tile(speech[:, 0] / np.abs(speech).max(), 8)
     soundfile.write(tmp_path / "telephone.wav", speech[:: rate // 8000], 8000)
     soundfile.write(tmp_path / "clipped.wav", np.clip(4 * speech, -0.9, 0.9), rate)
     soundfile.write(tmp_path / "silent.wav", np.zeros(2 * rate), rate)
     soundfile.write(tmp_path / "short.wav", speech[: rate // 4], rate)
-    done = emoset("predict", f"{CORA}_forest", tmp_path, "--language", "urd", "-d", trained, "--json")
+    done = emoset("predict", f"{CORA}_forest", tmp_path, "--language", "urd", "-d", small / "w", "--json")
     assert done.code == 0
     told = {Path(one["recording"]).stem: [c["kind"] for c in one["concerns"]] for one in done.json()["recordings"]}
     assert "narrow" in told["telephone"] and "longer" in told["telephone"]
@@ -304,6 +337,12 @@ def test_every_kind_of_concern_can_be_raised_and_what_is_usual_raises_none():
     assert concerns(Condition(**(vars(usual) | {"samples": 160000})), True, learnt) == []
     telephone = learnt | {"sample_rates": [8000, 16000]}
     assert concerns(Condition(**(vars(usual) | {"native_sample_rate": 8000})), False, telephone) == []
+
+
+def test_the_page_explains_every_concern():
+    page = (Path(__file__).parents[1] / "docs" / "predict.md").read_text("utf-8")
+    for kind, words in KINDS.items():
+        assert f"| `{kind}` | {words} |" in page
 
 
 def test_each_recording_is_taken_once(tmp_path):

@@ -109,14 +109,6 @@ def test_an_empty_word_leaves_an_option_out(tmp_path):
     assert [line[5:] for line in lines] == [[], ["--feature", "wav2vec2"]]
 
 
-def test_the_grid_of_the_paper_on_embeddings(tmp_path):
-    plan = read(tmp_path / "p.yaml", search_options.shipped()["alisamir2022-grid"].read_text("utf-8"))
-    points = [options_at(plan.space, grid_point(plan.space, index)) for index in range(plan.trials)]
-    sizes = {(point["layers"], point["width"]) for point in points}
-    assert len(points) == 36 and sizes == {(1, 64), (2, 128), (4, 256)}
-    assert {point["learning-rate"] for point in points} == {1e-2, 1e-3, 1e-4}
-
-
 def test_every_combination_of_attributes_of_the_paper(tmp_path):
     plan = read(tmp_path / "p.yaml", search_options.shipped()["parry2022-attributes"].read_text("utf-8"))
     points = [options_at(plan.space, grid_point(plan.space, index)) for index in range(plan.trials)]

@@ -8,7 +8,7 @@ from typing import Any
 from emoset_cli.cli.common import Attempt, answer, each, finish, list_of, load_registry, say
 from emoset_cli.cli.deep_options import FRONT, MACHINE, NETWORK, OPTIONS, SETTINGS, SPEECH, of_panel, signature
 from emoset_cli.cli.learn import app as app
-from emoset_cli.cli.learn import partition_of
+from emoset_cli.cli.learn import partition_of, refuse_uncovered
 from emoset_cli.cli.unseen import trained_and_unseen
 from emoset_cli.errors import EmosetError
 from emoset_cli.models import MODELS
@@ -40,15 +40,55 @@ def trained(model: str, given: dict[str, Any], attempt: Attempt = each) -> tuple
     ``attempt`` does some work for every corpus: `each` goes on after errors, another may not. With ``tune`` the shared
     run is the first.
     """
-    settings = of_panel(SETTINGS, given)
+    settings = _settings(model, given)
     mode, initial, tune = (settings.pop(name, None) for name in ("mode", "initial_model", "tune"))
+    machine = _Machine(**of_panel(MACHINE, given), **{name: given[name] for name in ("workers", "force", "quiet")})
+    return _train(given["task"], mode, initial, tune, settings, _data(given), machine, attempt)
+
+
+def check_options(model: str, given: dict[str, Any], begun: bool) -> None:
+    """Refuse options of a training that do not go together; ``begun`` says that it starts from another network.
+
+    Raises:
+        EmosetError: if they do not
+    """
+    from emoset_cli.train.deep.plan import check_mode
+
+    settings = _settings(model, given)
+    for name in ("initial_model", "tune"):
+        settings.pop(name, None)
+    check_mode(settings_of(settings.pop("model"), settings | {"precision": "fp32"}), begun)
+
+
+def check(given: dict[str, Any]) -> None:
+    """Refuse what `trained` would of the data, but for features that are not there yet.
+
+    Raises:
+        EmosetError: if the corpora cannot be trained on in this way
+    """
+    from emoset_cli.train.deep.plan import check_labels
+
+    groups, data = _groups(given["task"], None, _data(given))
+    known = load_registry(data.registry, data.workspace)
+    for group in groups:
+        built, heard = _heard(group, data, given["seed"], known)
+        for space, one in built.items():
+            refuse_uncovered(group, one, space)
+        check_labels(heard)
+
+
+def _settings(model: str, given: dict[str, Any]) -> dict[str, Any]:
+    """What `settings_of` takes, and mode, initial model and tune."""
+    settings = of_panel(SETTINGS, given)
     settings |= {"model": model, "seed": given["seed"], "front": of_panel(FRONT, given)}
     settings |= _attributes(of_panel(SPEECH, given))
     settings["network"] = _network(model, of_panel(NETWORK, given))
+    return settings
+
+
+def _data(given: dict[str, Any]) -> "_Data":
     names = ("partition", "labels", "subset", "aggregate", "pool", "unseen", "multi_task", "workspace", "registry")
-    data = _Data(**{name: given[name] for name in names})
-    machine = _Machine(**of_panel(MACHINE, given), **{name: given[name] for name in ("workers", "force", "quiet")})
-    return _train(given["task"], mode, initial, tune, settings, data, machine, attempt)
+    return _Data(**{name: given[name] for name in names})
 
 
 @dataclass(frozen=True)
@@ -107,7 +147,6 @@ def _train(
 ) -> tuple[list[Any], bool]:  # fmt: skip
     from emoset_cli.feature_store import find
     from emoset_cli.models.hardware import choose_precision
-    from emoset_cli.protocols import goes_across
     from emoset_cli.train.deep.board import require
     from emoset_cli.train.deep.device import is_main
     from emoset_cli.train.deep.initial import read_initial
@@ -116,10 +155,7 @@ def _train(
         require()
     machine = replace(machine, quiet=machine.quiet or not is_main())
     known = load_registry(data.registry, data.workspace)
-    keys, unseen = trained_and_unseen(tasks, data.unseen, data.partition, data.labels, data.pool, data.workspace)
-    data = replace(data, unseen=unseen)
-    together = data.multi_task or data.pool or goes_across(data.partition)
-    _check_together(data, keys, tune, together)
+    groups, data = _groups(tasks, tune, data)
     precision, why = choose_precision(machine.precision, machine.device)
     say(f"precision: {precision} ({why})", machine.quiet)
     initial = read_initial(data.workspace, initial_model) if initial_model else None
@@ -127,7 +163,6 @@ def _train(
     if settings.get("feature"):
         settings["feature"] = find(data.workspace, settings["feature"])
     options = settings_of(model, settings | {"mode": mode, "precision": precision})
-    groups = [keys] if together else [[key] for key in keys]
     planned, well = attempt(groups, lambda group: _plan(group, data, options, known, initial, machine.quiet))
     if tune and any(len(run.heard.task.partition.folds) > 1 for run in planned):
         raise EmosetError(
@@ -139,10 +174,20 @@ def _train(
         base = read_initial(data.workspace, runs[0].name)
         alone = _Data(data.partition, "own", "", False, False, None, False, data.workspace, data.registry)
         after = settings_of(model, settings | {"mode": tune, "precision": precision})
-        tuned, tuned_well = attempt(keys, lambda key: _plan([key], alone, after, known, base, machine.quiet))
+        tuned, tuned_well = attempt(groups[0], lambda key: _plan([key], alone, after, known, base, machine.quiet))
         runs += _run(tuned, machine)
         well = well and tuned_well
     return runs, well
+
+
+def _groups(tasks: list[str] | None, tune: str | None, data: _Data) -> tuple[list[list[str]], _Data]:
+    """The corpora of each run, and the data with the corpora that are only tested."""
+    from emoset_cli.protocols import goes_across
+
+    keys, unseen = trained_and_unseen(tasks, data.unseen, data.partition, data.labels, data.pool, data.workspace)
+    together = data.multi_task or data.pool or goes_across(data.partition)
+    _check_together(data, keys, tune, together)
+    return [keys] if together else [[key] for key in keys], replace(data, unseen=unseen)
 
 
 def _check_together(data: _Data, keys: list[str], tune: str | None, together: bool) -> None:
@@ -162,47 +207,40 @@ def _check_together(data: _Data, keys: list[str], tune: str | None, together: bo
         )
 
 
+def _heard(group: list[str], data: _Data, seed: int, known: Any) -> tuple[dict[str, Any], Any]:
+    """The data of a run in each label space, and as a network hears them."""
+    from emoset_cli.protocols import goes_across
+    from emoset_cli.train.deep import tasks
+    from emoset_cli.train.task import build_task
+
+    own = {key: partition_of(key, data.partition, seed, data.workspace, known) for key in group}
+    spec, of = own[group[0]]
+    draw = seed if data.aggregate else None
+    pool = own if data.pool or data.multi_task else None
+    built = {
+        space: build_task(data.workspace, group, known, None, spec, of, space, data.subset, pool, draw, data.multi_task,
+                          data.unseen or ())
+        for space in data.labels.split(",")
+    }  # fmt: skip
+    if len(built) > 1:
+        return built, tasks.domains(built)
+    together = data.pool or goes_across(data.partition) or bool(data.unseen)
+    return built, tasks.with_heads(built[data.labels], data.labels, together)
+
+
 def _plan(group: list[str], data: _Data, options: Any, known: Any, initial: Any, quiet: bool) -> Any:
     """The run of a corpus, or of several together, as far as it can be settled before training."""
     from emoset_cli.prepare import entry_hash
-    from emoset_cli.protocols import goes_across
-    from emoset_cli.train.deep import tasks
     from emoset_cli.train.deep.attributes import unknown
     from emoset_cli.train.deep.plan import plan_run
-    from emoset_cli.train.task import build_task
 
-    own = {key: partition_of(key, data.partition, options.seed, data.workspace, known)
-           for key in group}  # fmt: skip
-    spec, seed = own[group[0]]
+    built, heard = _heard(group, data, options.seed, known)
     draw = options.seed if data.aggregate else None
-    pool = own if data.pool or data.multi_task else None
-    built = {
-        space: build_task(
-            data.workspace,
-            group,
-            known,
-            None,
-            spec,
-            seed,
-            space,
-            data.subset,
-            pool,
-            draw,
-            data.multi_task,
-            data.unseen or (),
-        )
-        for space in data.labels.split(",")
-    }
     for space, one in built.items():
         for left, count in one.left_out.items():
             say(f"note: {left} has no entry in label space {space}: {count} utterances left out", quiet)
         for leak in one.partition.leaks:
             say(f"WARNING: {', '.join(group)}: LEAK in partition {one.partition.name}: {leak}")
-    across = goes_across(data.partition)
-    heard = (
-        tasks.domains(built) if len(built) > 1
-        else tasks.with_heads(built[data.labels], data.labels, data.pool or across or bool(data.unseen))
-    )  # fmt: skip
     for name, count in unknown(heard.task.utterances, heard.task.partition, options.attributes).items():
         say(f"note: {count} training utterances have no {name}: they teach emotions, but not {name}", quiet)
     entries = {key: entry_hash(known[key]) for key in [*group, *(data.unseen or [])]}

@@ -1,15 +1,14 @@
 """One job of a plan in a worker: its command is carried out, what it says goes to a log, how it ends to a record."""
 
+import os
 import shlex
-import traceback
 from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, TextIO
 
 from emoset_cli.cli.common import strictly
-from emoset_cli.errors import EmosetError
 
 
 @dataclass(frozen=True)
@@ -27,38 +26,51 @@ class Machine:
 def work(job: Any, words: list[str], machine: Machine) -> Any:
     """Carry out a job of `emoset_cli.plan.jobs`; answer its record, written to the workspace.
 
-    An error of a user's kind ends in a record of a failed job, not here. Anything else is raised: the log holds its
-    traceback.
+    None where another process is at it. An error ends in the record of a failed job, not here; the log holds the
+    traceback of one that no user can mend.
     """
-    from emoset_cli.plan.state import DONE, FAILED, Record, locked, log_file, write_record
+    from emoset_cli.plan.state import held, is_there, read_record, write_record
 
-    made = _made(words, machine.workspace)
-    log = log_file(machine.workspace, job.id)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    start = monotonic()
+    with held(machine.workspace, job.id) as log:
+        if log is None:
+            return None
+        record = read_record(machine.workspace, job.id)
+        if record is None or not is_there(machine.workspace, job, record):  # else another process was faster
+            with redirect_stderr(log):
+                record = _attempt(job, _made(words, machine.workspace), machine, log)
+            write_record(machine.workspace, record)
+        return record
+
+
+def _attempt(job: Any, words: list[str], machine: Machine, log: TextIO) -> Any:
+    """Do it; what it says goes to the log, at whose end the log stands."""
+    from emoset_cli.plan.state import DONE, FAILED, Record
+    from emoset_cli.pool.job import failed
+
+    command = f"emoset {shlex.join(words)}"
+    first = log.tell() == 0
+    log.write(f"$ {command}\n")
+    begun, start = os.fstat(log.fileno()).st_mtime, monotonic()
     facts: dict[str, Any]
-    with log.open("a", encoding="utf-8", buffering=1) as file, redirect_stderr(file):
-        file.write(f"$ emoset {shlex.join(made)}\n")
-        try:
-            with locked(machine.workspace, job.id):
-                facts = {"state": DONE, **_done(made, machine)}
-        except EmosetError as error:
-            facts = {"state": FAILED, "problem": error.problem, "mend": error.mend}
-            file.write(f"error: {error.problem}\n  mend: {error.mend}\n")
-        except BaseException:
-            file.write(traceback.format_exc())
-            raise
-    record = Record(
-        job.id, job.name, job.kind, facts.pop("state"), f"emoset {shlex.join(made)}", monotonic() - start,
-        sum(machine.utterances.get(key, 0) for key in job.corpora), **facts,
-    )  # fmt: skip
-    write_record(machine.workspace, record)
-    return record
+    try:
+        found, made = _done(words, machine)
+        whole = first and all(file.stat().st_mtime >= begun for file in made)
+        facts = {"state": DONE, "whole": whole, **found}
+    except Exception as caught:
+        told = failed(job.id, caught)
+        error: Any = told.error
+        log.write(f"{told.traceback}error: {error.problem}\n  mend: {error.mend}\n")
+        facts = {"state": FAILED, "problem": error.problem, "mend": error.mend}
+    utterances = sum(machine.utterances.get(key, 0) for key in job.corpora)
+    return Record(job.id, job.name, job.kind, facts.pop("state"), command, monotonic() - start, utterances, **facts)
 
 
 def _made(words: list[str], workspace: Path) -> list[str]:
     """The words with the paths of things that are made on the spot."""
-    return [str(made_folder(workspace) / word[1:]) if word.startswith("@") else word for word in words]
+    from emoset_cli.synth.models import MADE
+
+    folder = made_folder(workspace)
+    return [str(MADE[word[1:]](folder / word[1:])) if word.startswith("@") else word for word in words]
 
 
 def made_folder(workspace: Path) -> Path:
@@ -66,25 +78,27 @@ def made_folder(workspace: Path) -> Path:
     return (workspace / "made").absolute()
 
 
-def _done(words: list[str], machine: Machine) -> dict[str, Any]:
-    """What a record says of a command that went well."""
+def _done(words: list[str], machine: Machine) -> tuple[dict[str, Any], list[Path]]:
+    """What a record says of a command that went well, and the files that were written last."""
     return _extracted(words, machine) if words[0] == "extract" else _trained(words, machine)
 
 
-def _extracted(words: list[str], machine: Machine) -> dict[str, Any]:
+def _extracted(words: list[str], machine: Machine) -> tuple[dict[str, Any], list[Path]]:
     from emoset_cli.cli.data import extracted
 
     feature, key, *flags = words[1:]
     options = {flag.removeprefix("--"): value for flag, value in zip(flags[::2], flags[1::2], strict=True)}
     (row,) = extracted(feature, [key], options, machine.workspace, machine.workers, False, True, strictly)[0]
-    return {"answer": Path(row["folder"]).name}
+    folder = Path(row["folder"])
+    return {"answer": folder.name}, [folder / f"{key}.json"]
 
 
-def _trained(words: list[str], machine: Machine) -> dict[str, Any]:
+def _trained(words: list[str], machine: Machine) -> tuple[dict[str, Any], list[Path]]:
     from statistics import mean
 
     from emoset_cli.cli import deep, learn, search_options
     from emoset_cli.models import MODELS
+    from emoset_cli.report.ranking import devel_uar
 
     train = words[1]
     given = search_options.given(train, words[2:])
@@ -93,5 +107,5 @@ def _trained(words: list[str], machine: Machine) -> dict[str, Any]:
         given |= {"device": machine.device, "tensorboard": machine.tensorboard}
     trained = deep.trained if train in MODELS else learn.trained
     runs, _ = trained(train, given, strictly)
-    devel = [mean(fold["devel_uar"] for fold in run.config["chosen"].values()) for run in runs]
-    return {"answer": runs[0].name, "runs": [run.name for run in runs], "devel_uar": mean(devel)}
+    facts = {"answer": runs[0].name, "runs": [run.name for run in runs], "devel_uar": mean(map(devel_uar, runs))}
+    return facts, [run.folder / "done.json" for run in runs]

@@ -125,13 +125,48 @@ def trained(model: str, given: dict[str, Any], attempt: Attempt = each) -> tuple
 
     ``attempt`` does some work for every corpus: `each` goes on after errors, another may not.
     """
+    data, options = _asked(model, given)
+    return _train(given["task"], data, options, given["workers"], given["force"], given["quiet"], attempt)
+
+
+def check(model: str, given: dict[str, Any]) -> None:
+    """Refuse what `trained` would, but for features that are not there yet.
+
+    Raises:
+        EmosetError: if the corpora cannot be trained on with these options
+    """
+    from emoset_cli.train import baseline
+
+    data, options = _asked(model, given)
+    groups, data = _groups(given["task"], data)
+    known = load_registry(data.registry, data.workspace)
+    for group in groups:
+        task = _task(group, data, None, options.seed, known)
+        refuse_uncovered(group, task, data.labels)
+        baseline.check(task, options)
+
+
+def refuse_uncovered(group: list[str], task: Any, space: str) -> None:
+    """Refuse a corpus of which a label space keeps nothing; only a note tells of it otherwise.
+
+    Raises:
+        EmosetError: naming all such corpora
+    """
+    left = set(task.utterances["corpus"])
+    gone = [key for key in group if key not in left]
+    if gone:
+        raise EmosetError(f"label space {space} keeps no utterance of {', '.join(gone)}",
+                          f"choose another one, or leave {', '.join(gone)} out")  # fmt: skip
+
+
+def _asked(model: str, given: dict[str, Any]) -> tuple["_Data", Any]:
+    """What is trained on, and how, by the options of a command."""
     from emoset_cli.train.fold import Options
 
     weight = None if given["class_weight"] == ClassWeight.none else str(given["class_weight"])
     options = Options(model, str(given["normalise"]), weight, given["seed"], given["wccn"], given["repeat"])
     names = ("feature", "partition", "labels", "subset", "aggregate", "pool", "unseen", "workspace", "registry")
-    data = _Data(**{name: given[name] for name in names})
-    return _train(given["task"], data, options, given["workers"], given["force"], given["quiet"], attempt)
+    return _Data(**{name: given[name] for name in names}), options
 
 
 for _name, _baseline in BASELINES.items():
@@ -157,22 +192,12 @@ def _train(
     task: list[str] | None, data: _Data, options: Any, workers: int, force: bool, quiet: bool, attempt: Attempt
 ) -> tuple[list[Any], bool]:
     from emoset_cli import feature_store
-    from emoset_cli.protocols import goes_across
     from emoset_cli.train import baseline
 
     known = load_registry(data.registry, data.workspace)
     name = feature_store.find(data.workspace, data.feature)
-    keys, unseen = trained_and_unseen(task, data.unseen, data.partition, data.labels, data.pool, data.workspace)
-    data = replace(data, unseen=unseen)
-    across = goes_across(data.partition)
-    if across and data.pool:
-        raise EmosetError(
-            f"--pool keeps each corpus's own partition, {data.partition} divides by corpus or language", "leave one out"
-        )
-    together = across or data.pool
-    planned, well = attempt(
-        [keys] if together else [[key] for key in keys], lambda group: _plan(group, data, name, options, known, quiet)
-    )
+    groups, data = _groups(task, data)
+    planned, well = attempt(groups, lambda group: _plan(group, data, name, options, known, quiet))
     folds = sum(len(run.task.partition.folds) for run in planned)
     already = [run.done and not force for run in planned]
     with progress_bar(f"train {options.model}", "folds", folds, quiet) as bar:
@@ -184,19 +209,38 @@ def _train(
     return runs, well
 
 
+def _groups(task: list[str] | None, data: _Data) -> tuple[list[list[str]], _Data]:
+    """The corpora of each run, and the data with the corpora that are only tested."""
+    from emoset_cli.protocols import goes_across
+
+    keys, unseen = trained_and_unseen(task, data.unseen, data.partition, data.labels, data.pool, data.workspace)
+    across = goes_across(data.partition)
+    if across and data.pool:
+        raise EmosetError(
+            f"--pool keeps each corpus's own partition, {data.partition} divides by corpus or language", "leave one out"
+        )
+    return [keys] if across or data.pool else [[key] for key in keys], replace(data, unseen=unseen)
+
+
+def _task(group: list[str], data: _Data, feature: str | None, seed: int, known: Any) -> Any:
+    """The data of a run; without a feature set, only who is trained and tested on."""
+    from emoset_cli.train.task import build_task
+
+    own = {key: partition_of(key, data.partition, seed, data.workspace, known) for key in group}
+    spec, of = own[group[0]]
+    draw, pool = seed if data.aggregate else None, own if data.pool else None
+    return build_task(data.workspace, group, known, feature, spec, of, data.labels, data.subset, pool, draw,
+                      unseen=data.unseen or ())  # fmt: skip
+
+
 def _plan(group: list[str], data: _Data, feature: str, options: Any, known: Any, quiet: bool) -> Any:
     """The run of a corpus (of several together for loco and lolo), as far as it can be settled before training."""
     from emoset_cli.feature_store import settings
     from emoset_cli.prepare import entry_hash
     from emoset_cli.train.baseline import plan_run
-    from emoset_cli.train.task import build_task
 
-    own = {key: partition_of(key, data.partition, options.seed, data.workspace, known) for key in group}
-    spec, seed = own[group[0]]
+    task = _task(group, data, feature, options.seed, known)
     draw = options.seed if data.aggregate else None
-    pool = own if data.pool else None
-    task = build_task(data.workspace, group, known, feature, spec, seed, data.labels, data.subset, pool, draw,
-                      unseen=data.unseen or ())  # fmt: skip
     for left, count in task.left_out.items():
         say(f"note: {left} has no entry in label space {data.labels}: {count} utterances left out", quiet)
     for leak in task.partition.leaks:

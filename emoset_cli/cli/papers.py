@@ -1,7 +1,8 @@
 """``emoset table``: tables of papers, filled in with one's own runs."""
 
 import shlex
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -29,7 +30,6 @@ def table(
     """
     from emoset_cli import runs
     from emoset_cli.files import digest
-    from emoset_cli.report.paper_page import write_paper_page
     from emoset_cli.report.papers import TABLES
     from emoset_cli.report.settings import is_network
 
@@ -43,9 +43,22 @@ def table(
     if not found:
         kind, mend = ("", "emoset train svm") if baselines else (" of a network", "emoset train acrnn")
         raise EmosetError(f"{workspace} holds no finished run{kind}", mend)
-    result = TABLES[paper].find(found)
     folder = out or workspace / "reports" / f"table_{paper}_{digest([run.name for run in found], length=8)}"
-    page = write_paper_page(folder, TABLES[paper], result, f"emoset table {shlex.join([paper, *(names or [])])}")
-    say(f"report: {page}", quiet)
-    answer({"report": str(page), "table": paper, **result}, TABLES[paper].tables(result), as_json)
+    section = filled_in(paper, found, folder, f"emoset table {shlex.join([paper, *(names or [])])}")
+    say(f"report: {section.page}", quiet)
+    answer({"report": str(section.page), "table": paper, **section.value}, section.tables, as_json)
     finish(well)
+
+
+def filled_in(paper: str, found: list[Any], folder: Path, command: str) -> Any:
+    """The table of a paper from these runs, as a `Section` with its page in ``folder``."""
+    from emoset_cli.report.paper_page import write_paper_page
+    from emoset_cli.report.papers import TABLES
+    from emoset_cli.report.papers.paper import left_out
+    from emoset_cli.report.section import Section
+
+    told = TABLES[paper]
+    result = told.find(found)
+    page = write_paper_page(folder, told, result, command)
+    return Section(told.title, told.tables(result), result, told.figures(result), told.sentences(result),
+                   left_out(result), told.terms, told.source, {"table": page})  # fmt: skip

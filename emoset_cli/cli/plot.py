@@ -1,6 +1,8 @@
 """``emoset plot``: pictures of what networks have learnt."""
 
 import shlex
+from dataclasses import astuple, dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -52,20 +54,43 @@ def embedding(
 
     Example: emoset plot embedding emodb+ravdess_cnn --rule alisamir2022
     """
-    from emoset_cli import embed, runs
+    from emoset_cli import runs
+
+    picture = Picture(method, on, tuple(list_of(color)), rule, fold, seed)
+    check(picture)
+    section = drawn(runs.find_run(workspace, name), workspace, picture, device, out, quiet)
+    say(f"page: {section.page}", quiet)
+    answer({"page": str(section.page), **section.value}, section.tables, as_json)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What to draw, as the options of the command; without colors by label and corpus."""
+
+    method: str = "umap"
+    on: str = "test"
+    colors: tuple[str, ...] = ()
+    rule: str = ""
+    fold: str = ""
+    seed: int = 0
+
+
+def drawn(run: Any, workspace: Path, picture: Picture, device: str, out: Path | None, quiet: bool) -> Any:
+    """The embedding of a run, as a `Section` with its page."""
+    from emoset_cli import embed
     from emoset_cli.files import digest
-    from emoset_cli.report.embedding_page import groups_of, silhouettes_table, write_embedding_page
+    from emoset_cli.report.embedding_page import drawn_panels, groups_of, silhouettes_table, write_embedding_page
+    from emoset_cli.report.section import Section
     from emoset_cli.train.deep.embedded import embedded
 
-    colors = list_of(color) or ["label", "corpus"]
-    _check(method, on, colors, rule)
-    run = runs.find_run(workspace, name)
+    method, on, colors, rule, fold, seed = astuple(picture)
     table, values = embedded(run, workspace, _ON[on], fold, device)
     kept = embed.shown(table, run.config["labels"], rule)
     table, values = table[kept].reset_index(drop=True), values[kept]
-    if not color and table["corpus"].nunique() == 1:
-        colors = ["label"]
+    alone = table["corpus"].nunique() == 1
+    if alone and not colors:
         say(f"note: all utterances are of {table['corpus'].iloc[0]}: no panel by corpus", quiet)
+    colors = list(colors) or (["label"] if alone else ["label", "corpus"])
     points, numbers = embed.project(values, method, seed)
     found: dict[str, Any] = {
         "run": run.name, "fold": fold, "method": method, "metric": embed.METRIC, "seed": seed, "on": on, "rule": rule,
@@ -78,14 +103,17 @@ def embedding(
     folder = out or workspace / "reports" / f"embedding_{safe}_{digest(words, length=8)}"
     command = f"emoset plot embedding {shlex.join([run.name, *words])}"
     page = write_embedding_page(folder, found, table, points, values, colors, command)
-    say(f"page: {page}", quiet)
-    answer({"page": str(page), **found}, [silhouettes_table(found)], as_json)
+    panels = drawn_panels(found, table, points, colors)
+    figures = {f"{run.name}, by {color}": svg for color, svg in panels.items()}
+    tables = [silhouettes_table(found)]
+    return Section(f"Embedding of {run.name}", tables, found, figures, pages={run.name: page})
 
 
-def _check(method: str, on: str, colors: list[str], rule: str) -> None:
+def check(picture: Picture) -> None:
     """Refuse mistyped words before anything is computed."""
     from emoset_cli import embed
 
+    method, on, colors, rule, *_ = astuple(picture)
     words = [("projection", method, embed.METHODS), ("choice of --on", on, _ON)]
     words += [("color", color, _COLORS) for color in colors] + ([("rule", rule, embed.RULES)] if rule else [])
     for kind, word, known in words:

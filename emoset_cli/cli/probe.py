@@ -50,19 +50,26 @@ def probe(
             raise unknown("attribute", name, ATTRIBUTES)
     found, well = each(
         dict.fromkeys(names),
-        lambda name: _probed(runs.find_run(workspace, name), chosen, workspace, fold, seed, device, quiet),
+        lambda name: probed(runs.find_run(workspace, name), chosen, workspace, fold, seed, device, quiet),
     )
     if not found:
         finish(False)
-    from emoset_cli.report.probe_tables import probe_tables
-
-    same = len({frozenset(tested) for _, tested in found}) == 1
-    result = {"seed": seed, "same": same, "probes": [one for probes, _ in found for one in probes]}
-    answer(result, probe_tables(result), as_json)
+    section = read_out(found, seed)
+    answer(section.value, section.tables, as_json)
     finish(well)
 
 
-def _probed(
+def read_out(found: list[tuple[list[dict[str, Any]], set[str]]], seed: int) -> Any:
+    """What `probed` found in several runs, as a `Section`."""
+    from emoset_cli.report.probe_tables import probe_tables
+    from emoset_cli.report.section import Section
+
+    same = len({frozenset(tested) for _, tested in found}) == 1
+    result = {"seed": seed, "same": same, "probes": [one for probes, _ in found for one in probes]}
+    return Section("Probes", probe_tables(result), result)
+
+
+def probed(
     run: Any, attributes: list[str], workspace: Path, fold: str, seed: int, device: str, quiet: bool
 ) -> tuple[list[dict[str, Any]], set[str]]:
     """What the probes of a run found, and its test utterances."""

@@ -7,7 +7,9 @@ import typer
 
 from emoset_cli.cli.common import DEFAULT_WORKSPACE, Device, Json, Quiet, Workspace, answer, each, finish, list_of, say
 from emoset_cli.errors import EmosetError
+from emoset_cli.report.paper_names import CROSS
 
+_PUBLISHED = ", ".join(f"{name} ({table})" for name, table in CROSS.items())
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="folder of the report; below the workspace by default")]
 
 
@@ -21,6 +23,9 @@ def evaluate(
     ] = None,
     space: Annotated[
         str | None, typer.Option("--space", help="with --cross: label space to score in; three-class by default")
+    ] = None,
+    published: Annotated[
+        str | None, typer.Option("--published", help=f"with --cross: figures of a paper beside yours: {_PUBLISHED}")
     ] = None,
     device: Device = "auto",
     out: Out = None,
@@ -41,16 +46,12 @@ def evaluate(
     from emoset_cli.cli.crossing import cross_evaluate
 
     if cross:
-        cross_evaluate(workspace, names, list_of(on), space or "three-class", device, out, as_json, quiet)
+        cross_evaluate(
+            workspace, names, list_of(on), space or "three-class", published or "", device, out, as_json, quiet
+        )
         return
-    _refuse_without_cross(on, space, device)
+    _refuse_without_cross(on, space, published, device)
     from emoset_cli import runs
-    from emoset_cli.report.attributes import attribute_scores, attributes_table
-    from emoset_cli.report.epochs import epoch_scores, epochs_table
-    from emoset_cli.report.languages import across_tables, domain_scores, language_scores
-    from emoset_cli.report.scores import score_runs
-    from emoset_cli.report.segments import segment_scores, segments_table
-    from emoset_cli.report.tables import results_table
 
     names = names or runs.list_runs(workspace)
     if not names:
@@ -59,22 +60,37 @@ def evaluate(
     found = list({(run.folder, run.final): run for run in found}.values())
     if not found:
         finish(False)
+    section = scored(workspace, out, found)
+    say(f"report: {section.page}", quiet)
+    answer({"report": str(section.page), **section.value}, section.tables, as_json)
+    finish(well)
+
+
+def scored(workspace: Path, out: Path | None, found: list[Any], whole: bool = True) -> Any:
+    """The scores of runs, as a `Section` with its page (which has much of each run; not if not ``whole``)."""
+    from emoset_cli.report.attributes import attribute_scores, attributes_table
+    from emoset_cli.report.epochs import epoch_scores, epochs_table
+    from emoset_cli.report.languages import across_tables, domain_scores, language_scores
+    from emoset_cli.report.scores import score_runs
+    from emoset_cli.report.section import Section
+    from emoset_cli.report.segments import segment_scores, segments_table
+    from emoset_cli.report.tables import results_table
+
     scores = score_runs(found)
     epochs, languages, domains = epoch_scores(found, scores), language_scores(found), domain_scores(found)
     further = {"epochs": epochs, "languages": languages, "domains": domains}
     further |= {"segments": segment_scores(found, scores), "attributes": attribute_scores(found)}
-    page = _report(workspace, out, found, scores, [], further)
-    say(f"report: {page}", quiet)
+    pages = {"scores": _report(workspace, out, found, scores, [], further)} if whole else {}
     tables = [results_table(scores), *across_tables(languages, domains).values()]
     tables += [segments_table(further["segments"])] if further["segments"] else []
     tables += [attributes_table(further["attributes"])] if further["attributes"] else []
     tables += [epochs_table(epochs)] if epochs else []
-    answer({"report": str(page), "scores": scores, **further}, tables, as_json)
-    finish(well)
+    return Section("Scores", tables, {"scores": scores, **further}, pages=pages)
 
 
-def _refuse_without_cross(on: list[str] | None, space: str | None, device: str) -> None:
-    given = [name for name, value in (("--on", on), ("--space", space), ("--device", device != "auto")) if value]
+def _refuse_without_cross(on: list[str] | None, space: str | None, published: str | None, device: str) -> None:
+    values = {"--on": on, "--space": space, "--published": published, "--device": device != "auto"}
+    given = [name for name, value in values.items() if value]
     if given:
         raise EmosetError(f"{given[0]} is about corpora through other heads", "add --cross, or leave it out")
 
@@ -94,21 +110,28 @@ def compare(
     """
     from emoset_cli import runs
     from emoset_cli.report.comparison import compare_many
-    from emoset_cli.report.epochs import epoch_scores
-    from emoset_cli.report.languages import across_tables, domain_scores, language_scores
-    from emoset_cli.report.scores import score_runs
-    from emoset_cli.report.tables import comparison_table
 
     found = [runs.find_run(workspace, name) for name in names]
     if len({(run.folder, run.final) for run in found}) < 2:
         raise EmosetError("there are no two different runs to compare", "name a reference and at least one other run")
-    comparisons = compare_many(found)
+    section = compared(workspace, out, found, compare_many(found))
+    say(f"report: {section.page}", quiet)
+    answer({"report": str(section.page), **section.value}, section.tables, as_json)
+
+
+def compared(workspace: Path, out: Path | None, found: list[Any], comparisons: list[dict[str, Any]]) -> Any:
+    """Comparisons of runs, as a `Section` with its page."""
+    from emoset_cli.report.epochs import epoch_scores
+    from emoset_cli.report.languages import across_tables, domain_scores, language_scores
+    from emoset_cli.report.scores import score_runs
+    from emoset_cli.report.section import Section
+    from emoset_cli.report.tables import comparison_table
+
     scores = score_runs(found)
     across = {"languages": language_scores(found), "domains": domain_scores(found)}
     page = _report(workspace, out, found, scores, comparisons, {"epochs": epoch_scores(found, scores), **across})
-    say(f"report: {page}", quiet)
     tables = [*map(comparison_table, comparisons), *across_tables(**across).values()]
-    answer({"report": str(page), "comparisons": comparisons, **across}, tables, as_json)
+    return Section("Comparisons", tables, {"comparisons": comparisons, **across}, pages={"comparisons": page})
 
 
 def _report(

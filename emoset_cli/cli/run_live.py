@@ -39,10 +39,10 @@ def _line(progress: Any, record: Any, machine: Machine, workers: int) -> None:
     """A job that has ended, and how far all are."""
     if record is None:
         return
-    ended = len(progress.jobs) - len(progress.left)
+    ended = len(progress.todo) - len(progress.left)
     what = _failed(record) if record.state == "failed" else f"done: {record.name}"
     uar = f", devel UAR {100 * record.devel_uar:.1f}" if record.devel_uar is not None else ""
-    say(f"[{ended}/{len(progress.jobs)}] {what}{uar}, {record.seconds:.0f} s; {_left(progress, machine, workers)}")
+    say(f"[{ended}/{len(progress.todo)}] {what}{uar}, {record.seconds:.0f} s; {_left(progress, machine, workers)}")
 
 
 def _failed(record: Any) -> str:

@@ -53,6 +53,12 @@ def command_line(train: str, options: dict[str, Value], corpora: list[str]) -> l
     return words
 
 
+def plain(train: str, options: dict[str, Value]) -> dict[str, Value]:
+    """The options without those that have their default: whoever says it trains nothing else."""
+    by_name = {_long(parameter): parameter.default for parameter in _parameters(train).values()}
+    return {name: value for name, value in options.items() if value != by_name.get(name)}
+
+
 def given(train: str, words: list[str]) -> dict[str, Any]:
     """The values of all options of a command, by their names, as the command line ``words`` sets them."""
     from typer.main import get_command

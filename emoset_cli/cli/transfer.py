@@ -1,7 +1,8 @@
 """``emoset transfer``: what transfer is worth, settings against a reference over corpora and seeds."""
 
 import shlex
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -29,9 +30,6 @@ def transfer(
     from emoset_cli import runs
     from emoset_cli.files import digest
     from emoset_cli.report.settings import is_network
-    from emoset_cli.report.transfer import transfer as compare_settings
-    from emoset_cli.report.transfer_page import write_transfer_page
-    from emoset_cli.report.transfer_tables import transfer_tables
 
     found, well = each(names or runs.list_runs(workspace), lambda name: runs.find_run(workspace, name))
     found = [run for run in found if names or baselines or is_network(run)]
@@ -39,10 +37,22 @@ def transfer(
         finish(False)
     if not found:
         raise EmosetError(f"{workspace} holds no finished run of a network", "emoset train cnn")
-    result = compare_settings(found, reference)
     options = [*(names or []), "--reference", reference, *(["--baselines"] if baselines else [])]
     folder = out or workspace / "reports" / f"transfer_{digest([run.name for run in found], reference, length=8)}"
-    page = write_transfer_page(folder, result, found, f"emoset transfer {shlex.join(options)}")
-    say(f"report: {page}", quiet)
-    answer({"report": str(page), **result}, transfer_tables(result), as_json)
+    section = side_by_side(found, reference, folder, f"emoset transfer {shlex.join(options)}")
+    say(f"report: {section.page}", quiet)
+    answer({"report": str(section.page), **section.value}, section.tables, as_json)
     finish(well)
+
+
+def side_by_side(found: list[Any], reference: str, folder: Path, command: str) -> Any:
+    """Settings against the reference, as a `Section` with its page in ``folder``."""
+    from emoset_cli.report.section import Section
+    from emoset_cli.report.transfer import transfer as compare_settings
+    from emoset_cli.report.transfer_page import heat_maps, write_transfer_page
+    from emoset_cli.report.transfer_tables import left_out, sentences, transfer_tables
+
+    result = compare_settings(found, reference)
+    page = write_transfer_page(folder, result, found, command)
+    return Section(f"Transfer against {result['reference']}", transfer_tables(result), result, heat_maps(result),
+                   sentences(result), left_out(result), pages={"transfer": page})  # fmt: skip

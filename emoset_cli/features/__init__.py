@@ -121,12 +121,22 @@ def settings(name: str) -> dict[str, Any]:
     return _settings(name, feature.module, {"options": feature.options})
 
 
-def _settings(name: str, module: str, further: dict[str, Any]) -> dict[str, Any]:
+def package_of(name: str) -> str:
+    """The package that computes a feature set, with its version."""
+    family = family_of(name)
+    return _package(FAMILIES[family] if family else FEATURES[name].module)
+
+
+def _package(module: str) -> str:
     package = import_module(module).PACKAGE
+    return f"{package} {version(package)}"
+
+
+def _settings(name: str, module: str, further: dict[str, Any]) -> dict[str, Any]:
     return {
         "feature": name,
         "extractor": module.rpartition(".")[2],
-        "package": f"{package} {version(package)}",
+        "package": _package(module),
         **further,
         "sample_rate": 16000,
     }

@@ -3,23 +3,30 @@
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
-from emoset_cli.plan.jobs import Job
-from emoset_cli.plan.state import DONE, Record
+from emoset_cli.plan.jobs import EXTRACT, Job
+from emoset_cli.plan.state import Record
 
 
 def seconds_of(job: Job, utterances: Mapping[str, int], records: Iterable[Record]) -> float | None:
-    """Seconds that a job will take, from those that are done; None where no job of its command is.
+    """Seconds that a job will take, from those that were done at one go; None where no job of its command was.
 
-    Jobs of the same command and options count alone where there are some; else those of the same command, and then it
-    is a rough guess, for their budgets may differ. Time is taken as proportional to utterances.
+    Jobs of the same command and options count alone where there are some; else those of the same command (of the same
+    feature set), and then it is a rough guess, for their budgets may differ. Time is taken as proportional to
+    utterances.
     """
-    done = [one for one in records if one.state == DONE and one.utterances and one.id != job.id]
+    done = [one for one in records if one.whole and one.utterances and one.id != job.id]
     same = [one for one in done if one.kind == job.kind]
-    alike = [one for one in done if one.kind.split()[0] == job.kind.split()[0]]
+    alike = [one for one in done if _command(one.kind) == _command(job.kind)]
     chosen = same or alike
     if not chosen:
         return None
     return median(one.seconds / one.utterances for one in chosen) * sum(utterances[key] for key in job.corpora)
+
+
+def _command(kind: str) -> list[str]:
+    """What is done, without options: ``cnn``, ``extract egemaps``."""
+    words = kind.split()
+    return words[:2] if words[0] == EXTRACT else words[:1]
 
 
 def time_left(

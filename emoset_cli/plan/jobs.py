@@ -6,7 +6,7 @@ run, ``--feature {...}`` for the feature set that it makes. A word that begins w
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from emoset_cli.errors import EmosetError
@@ -22,17 +22,24 @@ _HOLE = re.compile(r"\{([0-9a-f]{10})\}")
 class Job:
     """One command line: ``words`` are those behind ``emoset``.
 
-    ``set`` is the set of runs it belongs to ("extract" for features), ``name`` what people call it. ``needs`` are the
-    ids of jobs that must be done before. ``kind`` is the same for jobs that take equally long for an utterance.
+    ``sets`` are the sets of runs it belongs to ("extract" alone for features), ``name`` what people call it, by the
+    first of them. ``needs`` are the ids of jobs that must be done before. ``kind`` is the same for jobs that take
+    equally long for an utterance. ``points`` holds of each set the point of its grid: option -> value in words.
     """
 
     id: str
-    set: str
+    sets: tuple[str, ...]
     name: str
     words: tuple[str, ...]
     corpora: tuple[str, ...]
     needs: tuple[str, ...]
     kind: str
+    points: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def set(self) -> str:
+        """The set of runs it is counted in."""
+        return self.sets[0]
 
     def filled(self, answers: Mapping[str, str]) -> list[str]:
         """The words with the results of other jobs in their places; without a result, what will stand there."""
@@ -57,8 +64,8 @@ def jobs_of(
     over: Over,
     line: Line,
     data: Callable[[str, str, int], Any],
+    made_by: Callable[[str], Any],
     default_feature: Callable[[str], str],
-    families: Iterable[str],
 ) -> list[Job]:
     """The jobs of a plan, each behind those it needs.
 
@@ -67,23 +74,26 @@ def jobs_of(
         over: the corpora, and further what replaces the plan's
         line: makes a command line
         data: of corpus, partition and seed: what besides the command decides a result
+        made_by: of a training command or a feature set: the version of what makes it
         default_feature: the feature set that a command reads where no option says so; "" for none
-        families: feature sets that take options, and are found by what was extracted
 
     Raises:
         EmosetError: if nothing at all is left to do over these corpora
     """
-    maker = _Maker(plan, over, line, data, default_feature, frozenset(families))
+    maker = _Maker(plan, over, line, data, made_by, default_feature)
     for one in plan.runs.values():
         maker.add(one)
     if not maker.jobs:
         raise EmosetError(f"plan {plan.name} has nothing to do over {', '.join(over.corpora)}", "name other --corpora")
-    return list(maker.jobs.values())
+    sets = maker.sets()
+    return [replace(job, sets=sets.get(job.id, job.sets), points=maker.points.get(job.id, {}))
+            for job in maker.jobs.values()]  # fmt: skip
 
 
 def with_needs(jobs: Sequence[Job], wanted: Iterable[str]) -> list[Job]:
     """The jobs of these sets and all that they need, in the same order."""
-    chosen = {job.id for job in jobs if job.set in set(wanted)}
+    names = set(wanted)
+    chosen = {job.id for job in jobs if names & {*job.sets}}
     for job in reversed(jobs):  # what is needed stands before
         if job.id in chosen:
             chosen |= set(job.needs)
@@ -94,13 +104,15 @@ class _Maker:
     """Collects jobs; the same job asked for twice is one."""
 
     def __init__(
-        self, plan: Plan, over: Over, line: Line, data: Callable[[str, str, int], Any],
-        default_feature: Callable[[str], str], families: frozenset[str],
+        self, plan: Plan, over: Over, line: Line, data: Callable[[str, str, int], Any], made_by: Callable[[str], Any],
+        default_feature: Callable[[str], str],
     ) -> None:  # fmt: skip
         self.plan, self.over, self.line, self.data = plan, over, line, data
-        self.default_feature, self.families = default_feature, families
+        self.made_by, self.default_feature = made_by, default_feature
         self.jobs: dict[str, Job] = {}
         self.of_set: dict[str, list[Job]] = {}
+        self.seeded: dict[str, int] = {}
+        self.points: dict[str, dict[str, dict[str, str]]] = {}
 
     def add(self, one: RunSet) -> None:
         """The jobs of a set: over its corpora, its points, its seeds, and the runs it starts from."""
@@ -113,20 +125,26 @@ class _Maker:
                     made += [self.train(one, point, seed, base, group) for group in groups if _apart(group, base)]
         self.of_set[one.name] = made
 
+    def sets(self) -> dict[str, tuple[str, ...]]:
+        """The sets of runs that ask for a training, by its id."""
+        found: dict[str, dict[str, None]] = {}
+        for name, made in self.of_set.items():
+            for job in made:
+                found.setdefault(job.id, {})[name] = None
+        return {key: tuple(names) for key, names in found.items()}
+
     def bases(self, one: RunSet, seed: int) -> list[Job | None]:
         """Where runs start from: nothing, or the jobs of another set, those of the same seed where it has several."""
         if not one.origin:
             return [None]
-        found = self.of_set[one.origin]
-        same = [job for job in found if ("--seed", str(seed)) in zip(job.words, job.words[1:], strict=False)]
         seeds = self.over.seeds or self.plan.runs[one.origin].seeds
-        return [*same] if len(seeds) > 1 else [*found]
+        return [job for job in self.of_set[one.origin] if len(seeds) == 1 or self.seeded[job.id] == seed]
 
     def train(
         self, one: RunSet, point: Mapping[str, Value], seed: int, base: Job | None, group: tuple[str, ...]
     ) -> Job:
         """A training over one group of corpora, and the extraction of what it reads."""
-        options: dict[str, Value] = {**one.options, **point}
+        options = dict(sorted({**one.options, **point}.items()))  # their order in YAML makes no other job
         unseen = self.over.unseen if one.unseen else ()
         needs = [base.id] if base else []
         feature = str(options.get("feature") or self.default_feature(one.train))
@@ -140,29 +158,32 @@ class _Maker:
         options |= {"initial-model": f"{{{base.id}}}"} if base else {}
         options["seed"] = seed
         words = self.line(one.train, options, group)
+        made_by = self.made_by(one.train)
         origin = [f"from {base.name}"] if base and len(self.of_set[one.origin]) > 1 else []
         several = [f"seed {seed}"] if len(self.over.seeds or one.seeds) > 1 else []
         name = " ".join([one.name, *map(_point, point.items()), *origin, "+".join(group), *several])
         data = {key: self.data(key, str(options.get("partition", "")), seed) for key in (*group, *unseen)}
-        return self.keep(one.name, name, words, group, needs, data, f"{one.train} {setting}")
+        job = self.keep(one.name, name, words, group, needs, [data, made_by], f"{one.train} {setting}")
+        self.seeded[job.id] = seed
+        place = {key: told(value) for key, value in point.items()} | ({"from": base.name} if base else {})
+        self.points.setdefault(job.id, {}).setdefault(one.name, place)
+        return job
 
     def extract(self, feature: str, key: str) -> Job:
         """The extraction of a feature set for one corpus."""
-        own = self.plan.extract.get(feature)
-        if not own and feature in self.families:
-            raise EmosetError(f"feature {feature} takes options of its own", "say under extract which")
-        made = own or Extraction(feature, feature, {})
-        flags = [word for name, value in made.options.items() for word in (f"--{name}", value)]
+        made = self.plan.extract.get(feature) or Extraction(feature, feature, {})
+        flags = [word for name, value in sorted(made.options.items()) for word in (f"--{name}", value)]
         words = [EXTRACT, made.feature, key, *flags]
         kind = " ".join([EXTRACT, made.feature, *flags])
-        return self.keep(EXTRACT, f"{feature} {key}", words, (key,), [], {key: self.data(key, "", 0)}, kind)
+        data = [self.data(key, "", 0), self.made_by(made.feature)]
+        return self.keep(EXTRACT, f"{feature} {key}", words, (key,), [], data, kind)
 
     def keep(
         self, of: str, name: str, words: Sequence[str], corpora: tuple[str, ...], needs: Sequence[str], data: Any,
         kind: str,
     ) -> Job:  # fmt: skip
-        """A job by the digest of all that decides its result; one that is there already keeps its first set."""
-        job = Job("", of, name, tuple(words), corpora, tuple(needs), kind)
+        """A job by the digest of all that decides its result; one that is there already keeps its name."""
+        job = Job("", (of,), name, tuple(words), corpora, tuple(needs), kind)
         job = replace(job, id=digest(job.words, data, length=10))
         return self.jobs.setdefault(job.id, job)
 

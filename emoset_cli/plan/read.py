@@ -8,8 +8,10 @@ from typing import Any
 
 from emoset_cli.errors import EmosetError, unknown
 from emoset_cli.knob_reader import KnobReader, as_node, one_of
-from emoset_cli.knobs import Command, Value, told
-from emoset_cli.plan.plan import PAPER, SMOKE, Extraction, Plan, RunSet, Wanted
+from emoset_cli.knobs import Command, Value
+from emoset_cli.plan.agreement import Features, check
+from emoset_cli.plan.plan import PAPER, Extraction, Plan, RunSet, Wanted
+from emoset_cli.plan.sizes import sized
 from emoset_cli.yaml_schema import flag, integer, list_of, map_of, or_else, record, text
 from emoset_cli.yaml_tree import Document, Node, Where, read_tree, refuse
 
@@ -37,12 +39,16 @@ _SAID = {
 
 @dataclass(frozen=True)
 class Known:
-    """What a plan may name: the commands of ``emoset train`` with their options, tables of papers, feature sets."""
+    """What a plan may name: the commands of ``emoset train`` with their options, tables of papers, feature sets.
+
+    ``crossed`` are papers with figures across corpora.
+    """
 
     commands: Sequence[str]
     command: Callable[[str], Command]
     papers: Sequence[str]
-    families: Sequence[str]
+    features: Features
+    crossed: Sequence[str]
 
 
 def read_plan(path: Path, shown: str, size: str, known: Known) -> Plan:
@@ -70,60 +76,21 @@ def read_plan(path: Path, shown: str, size: str, known: Known) -> Plan:
     runs = reader.runs(found.get("runs"))
     report = reader.report(found.get("report"), runs)
     sizes = reader.sizes(found.get("sizes"), runs, extract)
-    _check_features(document, runs.values(), extract, known)
-    refuse(sorted(document.mistakes, key=lambda mistake: mistake.line))
+    _refuse(document)  # what follows reads it as a whole
     names = (PAPER, *(name for name in sizes if name != PAPER))
     if size not in names:
         raise unknown(f"size of {shown}", size, names)
     plan = Plan(path.stem, found.get("title", path.stem), found.get("source", ""), size, names, found["corpora"],
                 found.get("unseen", ()), extract, runs, report)  # fmt: skip
-    return _sized(plan, sizes.get(size, {}))
+    in_size = {name: sized(replace(plan, size=name), sizes.get(name, {})) for name in names}
+    for one in in_size.values():
+        check(document, one, known.features)
+    _refuse(document)
+    return in_size[size]
 
 
-def _sized(plan: Plan, size: Mapping[str, Any]) -> Plan:
-    """The plan with what a size says otherwise."""
-    runs = dict(plan.runs)
-    reduced = []
-    for name, one in plan.runs.items():
-        own = size.get("runs", {}).get(name, {})
-        options = {**size.get("options", {}).get(one.train, {}), **own.get("options", {})}
-        further = {key: own[key] for key in ("corpora", "points", "seeds") if key in own}
-        if "seeds" in size and "seeds" not in further:
-            further["seeds"] = size["seeds"]
-        runs[name] = replace(one, options={**one.options, **options}, **further)
-        words = [f"{option} {told(value)}" for option, value in options.items()]
-        words += [f"{key} {_listed(value)}" for key, value in further.items() if key != "points"]
-        words += [f"{len(further['points'])} of {len(one.points)} points of the grid"] if "points" in further else []
-        reduced += [f"{name}: {', '.join(words)}"] if words else []
-    extract = {
-        name: replace(one, options={**one.options, **size.get("extract", {}).get(name, {})})
-        for name, one in plan.extract.items()
-    }
-    reduced += [
-        f"features {name}: {', '.join(f'{option} {value}' for option, value in options.items())}"
-        for name, options in size.get("extract", {}).items()
-    ]
-    corpora = () if plan.size == SMOKE else plan.corpora
-    unseen = () if plan.size == SMOKE else plan.unseen
-    return replace(plan, corpora=size.get("corpora", corpora), unseen=size.get("unseen", unseen), extract=extract,
-                   runs=runs, reduced=tuple(reduced))  # fmt: skip
-
-
-def _listed(values: Iterable[Any]) -> str:
-    return ", ".join(map(str, values))
-
-
-def _check_features(document: Document, runs: Iterable[RunSet], extract: Mapping[str, Any], known: Known) -> None:
-    """A feature set that takes options must say which, under ``extract``."""
-    for one in runs:
-        for options in ({**one.options, **point} for point in one.points):
-            name = str(options.get("feature", ""))
-            if name in known.families and name not in extract:
-                document.wrong(
-                    document.lines["runs", one.name], ("runs", one.name), f"feature {name} takes options of its own",
-                    f"add extract: {{{name}: {{feature: {name}, options: {{model: ...}}}}}}",
-                )  # fmt: skip
-                break
+def _refuse(document: Document) -> None:
+    refuse(sorted(document.mistakes, key=lambda mistake: mistake.line))
 
 
 @dataclass
@@ -146,7 +113,9 @@ class _Reader:
         """Feature sets by the names that the plan gives them."""
         if node is None:
             return {}
-        shape = map_of(record(feature=one_of("feature set with options", self.known.families), options=as_node))
+        shape = map_of(
+            record(feature=one_of("feature set with options", self.known.features.families), options=as_node)
+        )
         found = {}
         for name, one in shape(self.document, node, ("extract",)).items():
             if "feature" not in one:
@@ -170,19 +139,36 @@ class _Reader:
                        unseen=flag, corpora=list_of(text), options=as_node, grid=as_node, seeds=list_of(integer),
                        **{"from": text})  # fmt: skip
         found: dict[str, RunSet] = {}
-        for name, one in map_of(shape)(self.document, node, ("runs",)).items():
+        sets = map_of(shape)(self.document, node, ("runs",))
+        names = [*sets]
+        for name, one in sets.items():
             where = ("runs", name)
             line = self.document.lines[where]
             for key, example in (("train", "train: cnn"), ("over", "over: each, or over: together")):
                 if key not in one:
                     self.document.wrong(line, where, f"the key '{key}' is missing", f"add {example}")
-            origin = one.get("from") or ""
-            if origin and origin not in found:
-                error = unknown("set of runs before this one", origin, found)
-                self.document.wrong(self.document.lines[(*where, "from")], (*where, "from"), error.problem, error.mend)
             if one.get("train"):
-                found[name] = self.run_set(name, one, origin, where)
+                found[name] = self.run_set(name, one, self.origin(name, one, names), where)
         return found
+
+    def origin(self, name: str, one: Mapping[str, Any], names: Sequence[str]) -> str:
+        """The set of runs that this one starts from, "" for none; it stands before."""
+        origin = one.get("from") or ""
+        if not origin:
+            return ""
+        error = None
+        if origin not in names:
+            error = unknown("set of runs", origin, names)
+        elif names.index(origin) >= names.index(name):
+            mend = "name another one" if origin == name else f"move {origin} before {name}; they cannot need each other"
+            error = EmosetError(f"{origin} is not before this set of runs, which starts from it", mend)
+        elif "initial-model" not in self.known.command(one["train"]).knobs:
+            error = EmosetError(f"{one['train']} does not start from another model", "leave from out")
+        if error is None:
+            return str(origin)
+        where = ("runs", name, "from")
+        self.document.wrong(self.document.lines[where], where, error.problem, error.mend)
+        return ""
 
     def run_set(self, name: str, one: Mapping[str, Any], origin: str, where: Where) -> RunSet:
         """A set of runs whose command is known."""
@@ -227,11 +213,15 @@ class _Reader:
         for name in [name for name in options if name not in SECTIONS[kind]]:
             error = unknown(f"option of a section {kind}", name, [*SECTIONS[kind], "runs"])
             self.document.wrong(line, where, error.problem, error.mend)
-        for name in [name for name in chosen if name not in runs]:
+        for name in [name for name in chosen if name is not None and name not in runs]:
             error = unknown("set of runs", name, runs)
             self.document.wrong(line, where, error.problem, error.mend)
         if kind == "paper" and options.get("name") not in self.known.papers:
             error = unknown("table of a paper", str(options.get("name")), self.known.papers)
+            self.document.wrong(line, where, error.problem, error.mend)
+        paper = options.get("published")
+        if kind == "cross" and paper is not None and paper not in self.known.crossed:
+            error = unknown("paper with figures across corpora", str(paper), self.known.crossed)
             self.document.wrong(line, where, error.problem, error.mend)
         return Wanted(kind, options, tuple(chosen), str(one.get("title") or ""))
 
@@ -248,16 +238,16 @@ class _Reader:
     def sizes(
         self, node: Node | None, runs: Mapping[str, RunSet], extract: Mapping[str, Extraction]
     ) -> dict[str, dict[str, Any]]:
-        """What each size says otherwise: corpora, seeds, options by command, by set of runs, of features."""
+        """What each size says otherwise: corpora, seeds, sets of runs, options by command, by set, of features."""
         if node is None:
             return {}
         own = record(corpora=list_of(text), seeds=list_of(integer), options=as_node, grid=as_node)
         shape = record(corpora=list_of(text), unseen=list_of(text), seeds=list_of(integer), options=map_of(as_node),
-                       extract=map_of(as_node), runs=map_of(own))  # fmt: skip
+                       extract=map_of(as_node), runs=map_of(own), only=self.names_of(runs))  # fmt: skip
         found = {}
         for name, size in map_of(shape)(self.document, node, ("sizes",)).items():
             where: Where = ("sizes", name)
-            read = {key: size[key] for key in ("corpora", "unseen", "seeds") if key in size}
+            read = {key: size[key] for key in ("corpora", "unseen", "seeds", "only") if key in size}
             trains = dict.fromkeys(one.train for one in runs.values())
             read["options"] = {
                 train: self.knobs(train).options(inner, (*where, "options", train))

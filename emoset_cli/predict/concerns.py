@@ -9,6 +9,7 @@ from emoset_cli.errors import EmosetError
 
 QUIET = 0.01  # peak, of full scale: below it 16-bit samples keep fewer than 9 bits
 CLIPPED_A_SECOND = 1.0  # samples at the extreme: in an hour some touch it that are not clipped
+ROUNDED_S = 0.002  # a run keeps its lengths to a thousandth
 MISSING_S = 0.01  # a header that promises more than this beyond the file's end is wrong
 
 
@@ -53,9 +54,9 @@ def concerns(condition: audio.Condition, windows: bool, learnt: Mapping[str, Any
         others = f", the run learnt from {min(rates)} Hz and more" if rates else ""
         found.append(Concern("narrow", f"{rate} Hz hold nothing above {rate / 2000:g} kHz{others}"))
     if lengths := learnt.get("seconds"):
-        if seconds < lengths["least"]:
+        if seconds < lengths["least"] - ROUNDED_S:
             found.append(Concern("shorter", f"{seconds:.2f} s, the run learnt from {lengths['least']:.2f} s and more"))
-        elif seconds > lengths["most"] and not windows:
+        elif seconds > lengths["most"] + ROUNDED_S and not windows:
             found.append(Concern("longer", f"{seconds:.1f} s, the run learnt from {lengths['most']:.1f} s at most"))
     return found
 

@@ -37,16 +37,28 @@ def recipe_for(run: str, made: dict[str, Any], weights: str, device: str, worker
     options |= {_WEIGHTS[family]: weights} if family else {}
     name = family or made["feature"]
     recipe = features.recipe(name, options, workers)
-    now, then = recipe.settings, made
-    if now == then:
-        return recipe, ""
+    now, then = (_flat(settings, family) for settings in (recipe.settings, made))
     differ = sorted(key for key in now.keys() | then.keys() if now.get(key) != then.get(key))
+    if not differ:
+        return recipe, ""
+    if "weights" in differ:
+        raise EmosetError(
+            f"{run} learnt from {made['feature']} with other weights than {weights or 'these'}",
+            "give the --weights it had",
+        )
     if differ == ["package"]:
         return recipe, f"{run} learnt from features of {then['package']}, here is {now['package']}: they may differ"
     raise EmosetError(
         f"{run} learnt from other {made['feature']} features: not the same {', '.join(differ)}",
-        "give the --weights it had" if family else "use the version of emoset it was trained with",
+        "use the version of emoset it was trained with",
     )
+
+
+def _flat(settings: dict[str, Any], family: str) -> dict[str, Any]:
+    """Settings without the name of an encoder's folder: the same weights may lie elsewhere."""
+    named = {"feature", "model"} if family == "wav2vec2" else set()
+    flat = {key: value for key, value in settings.items() if key != "options"} | settings["options"]
+    return {key: value for key, value in flat.items() if key not in named}
 
 
 def heard(name: str, means: dict[str, Any], waves: list[np.ndarray]) -> np.ndarray:

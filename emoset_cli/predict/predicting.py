@@ -61,13 +61,15 @@ def predict(
         progress: called with (recordings, seconds of speech) as they are done
 
     Raises:
-        EmosetError: if the model must know the speakers and is not told
+        EmosetError: if the model must know the speakers and is not told, or the other way round
     """
     if model.speakers and speakers not in SPEAKERS:
         raise EmosetError(
             "the run standardises each speaker by their own recordings, and nobody says whose these are",
             "--speakers one if all are of one person, --speakers folder if each folder holds those of one",
         )
+    if speakers and not model.speakers:
+        raise EmosetError("the run does not standardise speakers by their own recordings", "leave --speakers out")
     found: dict[int, Predicted] = {}
     for number, one in _heard(model, recordings, cut, workers, progress):
         found[number] = one
@@ -89,7 +91,7 @@ def _by_speaker(model: Model, found: dict[int, Predicted], speakers: str) -> Non
         for one in own:
             if len(others) < 2:
                 one.failure = EmosetError(
-                    f"{one.recording.name}: it is the only one of its speaker: there is nothing to standardise it by",
+                    f"{one.recording.name} is the only one of its speaker: there is nothing to standardise it by",
                     "give more recordings of the same person, or a run without --normalise speaker",
                 )
             else:

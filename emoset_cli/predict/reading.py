@@ -3,6 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -49,12 +50,10 @@ class _Buffer:
             self._held += size
             self._changed.notify_all()
 
-    def done(self, failure: BaseException | None) -> None:
-        """A reader has nothing more to read, or has met with our mistake."""
+    def done(self) -> None:
+        """A reader has nothing more to read."""
         with self._changed:
             self._readers -= 1
-            if failure:
-                self._items.append((failure, 0))
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -72,8 +71,6 @@ class _Buffer:
                 item, size = self._items.popleft()
                 self._held -= size
                 self._changed.notify_all()
-            if isinstance(item, BaseException):
-                raise item
             yield item
 
 
@@ -92,29 +89,30 @@ def reading(recordings: Sequence[Recording], cut: Cut, workers: int = 0) -> Iter
     lock = threading.Lock()
 
     def work() -> None:
-        failure: BaseException | None = None
         try:
             while True:
                 with lock:
                     number, recording = next(todo, (-1, None))
                 if recording is None:
-                    break
+                    return
                 _read(number, recording, cut, buffer)
         except _ClosedError:
-            pass
-        except BaseException as error:
-            failure = error
-        buffer.done(failure)
+            return
+        finally:
+            buffer.done()
 
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield iter(buffer)
-    finally:
-        buffer.close()
-        for thread in threads:
-            thread.join()
+    with ThreadPoolExecutor(count) as pool:
+        readers = [pool.submit(work) for _ in range(count)]
+
+        def items() -> Iterator[Piece | Ended]:
+            yield from buffer
+            for reader in readers:
+                reader.result()  # raises what it has met with
+
+        try:
+            yield items()
+        finally:
+            buffer.close()
 
 
 def _read(number: int, recording: Recording, cut: Cut, buffer: _Buffer) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def refuse_existing(folder: Path) -> None:
 
 
 def write_answer(folder: Path, answer: dict[str, Any]) -> list[tuple[Path, dict[str, Any]]]:
-    """Write predictions.csv, predictions.json and the timelines.
+    """Write the timelines, predictions.json and, last, predictions.csv; an earlier answer goes.
 
     Args:
         folder: made if it is not there
@@ -37,6 +38,9 @@ def write_answer(folder: Path, answer: dict[str, Any]) -> list[tuple[Path, dict[
     Returns:
         for each recording in windows the path of its timeline without an ending, and its facts
     """
+    if (folder / PREDICTIONS).exists():  # timelines of an earlier answer would be taken for those of this one
+        (folder / PREDICTIONS).unlink()
+        shutil.rmtree(folder / TIMELINES, ignore_errors=True)
     cut = [one for one in answer["recordings"] if one["windows"]]
     written = []
     for name, one in zip(_names(one["recording"] for one in cut), cut, strict=True):

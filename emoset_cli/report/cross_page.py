@@ -4,10 +4,22 @@ from pathlib import Path
 from typing import Any
 
 from emoset_cli import __version__, files
-from emoset_cli.report.cross_tables import ambiguity_tables, confusion_tables, cross_tables, matrices, tested
+from emoset_cli.report.cross_tables import (
+    ambiguity_tables,
+    confusion_tables,
+    matrices,
+    pair_tables,
+    summary_tables,
+    tested,
+)
 from emoset_cli.report.page import render, write_beside
 from emoset_cli.report.plots import confusion_plot
 from emoset_cli.report.tables import slug
+
+
+def confusions(found: dict[str, Any]) -> dict[str, str]:
+    """The confusions of `cross_tables.matrices` as SVG, by their titles."""
+    return {title: confusion_plot(one, title) for title, one in matrices(found)}
 
 
 def write_cross_page(folder: Path, found: dict[str, Any], command: str) -> Path:
@@ -25,21 +37,21 @@ def write_cross_page(folder: Path, found: dict[str, Any], command: str) -> Path:
     """
     from markupsafe import Markup
 
-    tables, ambiguous = cross_tables(found), ambiguity_tables(found)
-    drawn = [(title, confusion_plot(one, title)) for title, one in matrices(found)]
-    figures = {f"confusion_{slug(title)}": svg for title, svg in drawn}
-    write_beside(folder, [*tables, *ambiguous], figures, confusion_tables(found))
+    summaries, pairs, ambiguous = summary_tables(found), pair_tables(found), ambiguity_tables(found)
+    drawn = confusions(found)
+    figures = {f"confusion_{slug(title)}": svg for title, svg in drawn.items()}
+    write_beside(folder, [*summaries, *pairs, *ambiguous], figures, confusion_tables(found))
     files.write_json(folder / "cross.json", found)
     corpora = dict.fromkeys(corpus for method in found["methods"] for corpus in method["corpora"])
     page = render(
         "cross.html.j2",
         title=f"Across corpora: {', '.join([*corpora, *found['further']])}",
         version=__version__,
-        summaries=tables[: len(tables) // 2],
-        pairs=tables[len(tables) // 2 :],
+        summaries=summaries,
+        pairs=pairs,
         ambiguous=ambiguous,
         tested=tested(found),
-        figures=[(title, Markup(svg)) for title, svg in drawn],
+        figures=[(title, Markup(svg)) for title, svg in drawn.items()],
         command=command,
         ids={},
     )

@@ -6,6 +6,7 @@ from typing import Any
 from emoset_cli.report.attributes import DEFINITE
 from emoset_cli.report.cross import SHARED, SHARED_ANY, SPACE
 from emoset_cli.report.cross_pairs import CROSS, UNSEEN, WITHIN
+from emoset_cli.report.cross_published import notes_beside, published_tables, rows_beside
 from emoset_cli.report.tables import Column, Table
 
 TITLES = {
@@ -25,8 +26,21 @@ _PAIRS = "Mean (standard deviation, n − 1) of the UAR over ordered pairs of co
 
 def cross_tables(found: dict[str, Any]) -> list[Table]:
     """For each scoring the methods, then the pairs; ``found`` is of `cross`."""
-    scored = [name for name, one in found["scorings"].items() if one["pairs"]]
-    return [_methods(found, name) for name in scored] + [_pairs(found, name) for name in scored]
+    return summary_tables(found) + pair_tables(found)
+
+
+def summary_tables(found: dict[str, Any]) -> list[Table]:
+    """The methods by each scoring, with what was published where `with_published` has put it."""
+    return [_methods(found, name) for name in _scored(found)] + published_tables(found)
+
+
+def pair_tables(found: dict[str, Any]) -> list[Table]:
+    """The pairs by each scoring."""
+    return [_pairs(found, name) for name in _scored(found)]
+
+
+def _scored(found: dict[str, Any]) -> list[str]:
+    return [name for name, one in found["scorings"].items() if one["pairs"]]
 
 
 def _methods(found: dict[str, Any], scoring: str) -> Table:
@@ -49,8 +63,11 @@ def _methods(found: dict[str, Any], scoring: str) -> Table:
     if found["further"]:
         columns.append(Column("unseen corpora", "pairs", "unseen"))
         rows = [[*row, one[UNSEEN]] for row, one in zip(rows, found["scorings"][scoring]["methods"], strict=True)]
-    notes = [TOLD[scoring].format(space=space), _PAIRS, *left_out(found, scoring)]
-    return Table(f"UAR across corpora [%]: {TITLES[scoring].format(space=space)}", columns, rows, " ".join(notes))
+    rows += rows_beside(found, scoring)
+    notes = [TOLD[scoring].format(space=space), _PAIRS, *left_out(found, scoring), *notes_beside(found, scoring)]
+    of = {method["name"]: method["runs"] for method in found["methods"]}
+    title = f"UAR across corpora [%]: {TITLES[scoring].format(space=space)}"
+    return Table(title, columns, rows, " ".join(notes), [of.get(row[0], []) for row in rows])
 
 
 def _pairs(found: dict[str, Any], scoring: str) -> Table:
@@ -70,7 +87,7 @@ def _pairs(found: dict[str, Any], scoring: str) -> Table:
     ]  # fmt: skip
     notes = ["In brackets: 95 % intervals, of the UAR over speakers.", *_outside(pairs), *tested(found)]
     title = f"Corpora through heads: {TITLES[scoring].format(space=found['space'])}"
-    return Table(title, columns, rows, " ".join(notes))
+    return Table(title, columns, rows, " ".join(notes), [[one["run"]] for one in pairs])
 
 
 def _outside(pairs: Sequence[dict[str, Any]]) -> list[str]:
@@ -161,7 +178,10 @@ def ambiguity_tables(found: dict[str, Any]) -> list[Table]:
         f"Ambiguous: the posterior of the utterance's own corpus is below {DEFINITE:g} (Zhu & Sato 2020, whose samples "
         "are segments); in brackets percent of the label."
     )
-    return [Table("Corpus-ambiguous utterances", columns, rows, " ".join([note, *most, *unknown]))] if rows else []
+    runs = [[one["run"]] for one in found["ambiguity"] for _ in one["labels"]]
+    return (
+        [Table("Corpus-ambiguous utterances", columns, rows, " ".join([note, *most, *unknown]), runs)] if rows else []
+    )
 
 
 def _portion(count: int, total: int) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def silhouettes_table(found: dict[str, Any]) -> Table:
         f"Mean silhouette coefficient in all {found['width']} dimensions of the embedding ({found['metric']} "
         "distance), not in the picture: 1 far apart, 0 one in another, below 0 nearer to another group."
     )
-    return Table(f"Silhouettes: {found['run']}, {found['on']}", columns, rows, note)
+    return Table(f"Silhouettes: {found['run']}, {found['on']}", columns, rows, note, [[found["run"]] for _ in rows])
 
 
 def groups_of(table: Any, color: str) -> list[str]:
@@ -36,6 +36,13 @@ def groups_of(table: Any, color: str) -> list[str]:
         pairs = zip(table["corpus"], table["speaker"], strict=True)
         return [f"{corpus}/{name}" if name else "" for corpus, name in pairs]
     return [str(word) for word in table[COLUMNS.get(color, color)]]
+
+
+def drawn_panels(found: dict[str, Any], table: Any, points: np.ndarray, colors: Sequence[str]) -> dict[str, str]:
+    """A picture (SVG) for each of ``colors``; arguments as of `write_embedding_page`."""
+    facts = [_told(row) for row in table.to_dict("records")]
+    name = NAMES[found["method"]]
+    return {color: scatter(points.tolist(), groups_of(table, color), facts, f"{name} by {color}") for color in colors}
 
 
 def write_embedding_page(
@@ -62,10 +69,7 @@ def write_embedding_page(
     from markupsafe import Markup
 
     facts = [_told(row) for row in table.to_dict("records")]
-    panels = {
-        color: scatter(points.tolist(), groups_of(table, color), facts, f"{NAMES[found['method']]} by {color}")
-        for color in colors
-    }
+    panels = drawn_panels(found, table, points, colors)
     summary = silhouettes_table(found)
     write_beside(folder, [summary], {f"embedding_{color}": drawn for color, drawn in panels.items()})
     _write_values(folder, table, points, values)

@@ -1,7 +1,7 @@
 """What all reports share: pages whose templates have one look (``base.html.j2``), and the files beside a page."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
@@ -34,14 +34,19 @@ def breaks(name: str) -> Any:
     return Markup(re.sub(r"([_+])", r"\1<wbr>", str(escape(name))))
 
 
-def write_beside(folder: Path, tables: Sequence[Table], figures: dict[str, str], further: Sequence[Table] = ()) -> None:
+def write_beside(
+    folder: Path, tables: Sequence[Table], figures: Mapping[str, str], further: Sequence[Table] = ()
+) -> list[tuple[str, str]]:
     """Write what lies beside a page: all figures as SVG, all tables as Markdown, LaTeX and CSV.
 
     Args:
         folder: made if missing; what killed processes left in it is removed
-        tables: the first also becomes ``results.csv``, the others numbered files below ``tables/``
+        tables: the first becomes ``results.csv``, the others numbered files below ``tables/``, where each is in LaTeX
         figures: SVG by name
         further: tables that are written as CSV only
+
+    Returns:
+        of each of ``tables`` the names of its CSV and of its LaTeX file, from ``folder``
     """
     folder.mkdir(parents=True, exist_ok=True)
     for place in (folder, folder / "figures", folder / "tables"):
@@ -51,6 +56,15 @@ def write_beside(folder: Path, tables: Sequence[Table], figures: dict[str, str],
     files.write_text(folder / "results.md", "\n".join(table.markdown() for table in tables))
     needs = "% needs \\usepackage{booktabs,graphicx}\n"
     files.write_text(folder / "results.tex", needs + "\n".join(table.latex() for table in tables))
-    files.write_text(folder / "results.csv", tables[0].csv())
-    for number, table in enumerate([*tables[1:], *further], 1):
-        files.write_text(folder / "tables" / f"{number:02d}-{slug(table.title)[:100]}.csv", table.csv())
+    names = [(f"tables/{stem}.csv" if number else "results.csv", f"tables/{stem}.tex")
+             for number, stem in enumerate(map(_stem, range(len(tables)), tables))]  # fmt: skip
+    for table, (values, latex) in zip(tables, names, strict=True):
+        files.write_text(folder / values, table.csv())
+        files.write_text(folder / latex, needs + table.latex())
+    for number, table in enumerate(further, len(tables)):
+        files.write_text(folder / "tables" / f"{_stem(number, table)}.csv", table.csv())
+    return names
+
+
+def _stem(number: int, table: Table) -> str:
+    return f"{number:02d}-{slug(table.title)[:100]}"

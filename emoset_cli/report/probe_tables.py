@@ -53,8 +53,12 @@ def _side_by_side(found: dict[str, Any], runs: list[str]) -> Table:
     for name in attributes:
         chances = dict.fromkeys(told[name, run]["chance"] for run in runs)
         rows.append([name, next(iter(chances)) if len(chances) == 1 else None,
-                     *(told[name, run]["uar"] for run in runs)])  # fmt: skip
+                     *(_of(run, told[name, run]["uar"]) for run in runs)])  # fmt: skip
     note = "UAR in percent, in brackets its 95 % interval over speakers."
     if not found["same"]:
         note += " The networks have other test utterances: their numbers cannot be compared."
     return Table("Probes side by side, UAR [%]", columns, rows, note)
+
+
+def _of(run: str, uar: dict[str, Any] | None) -> dict[str, Any] | None:
+    return uar and uar | {"runs": [run]}

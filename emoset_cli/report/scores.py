@@ -62,6 +62,19 @@ def score_run(run: Run) -> dict[str, Any]:
     return score
 
 
+def plain_uars(run: Run, partition: str) -> dict[str, float]:
+    """Corpus -> UAR of a partition, as `score_run` counts it, without all else; empty without such predictions."""
+    table = run.predictions()
+    table = table[table["partition"] == partition]
+    found = {}
+    for corpus, rows in table.groupby("corpus", sort=False):
+        folds = [part for _, part in rows.groupby("fold")]
+        parts = folds if _how(rows, partition, len(folds)) == MEAN else [rows]
+        labels = [str(label) for label in run.config["labels"][corpus]]
+        found[str(corpus)] = float(np.mean([metrics.uar(*_columns(part), labels) for part in parts]))
+    return found
+
+
 def _score_corpus(rows: Any, labels: list[str]) -> dict[str, Any]:
     parts = {name: rows[rows["partition"] == name] for name in PARTITIONS}
     return {name: score_rows(part, labels, name) for name, part in parts.items() if len(part)}

@@ -62,7 +62,8 @@ def group(runs: Iterable[Run]) -> list[Setting]:
 def _traits(run: Run) -> dict[str, str]:
     """All that makes the setting, flat: the names inside ``options`` and the like stand beside the others."""
     base = (run.config.get("initial") or {}).get("corpora")
-    return dict(_flat(run.config)) | ({"base": "+".join(sorted(map(str, base)))} if base else {})
+    traits = dict(_flat(run.config)) | ({"base": "+".join(sorted(map(str, base)))} if base else {})
+    return traits | ({"feature": "speech encoder"} if run.config.get("encoder") else {})  # not what it hears, a wave
 
 
 def _flat(values: dict[str, Any]) -> Iterator[tuple[str, str]]:

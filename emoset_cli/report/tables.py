@@ -26,6 +26,8 @@ class Column:
 class Table:
     """A title, columns, rows of plain values and a note below; prints itself.
 
+    Pages that know the runs link each number to those it is of: a value's own ``runs``, else those of its row.
+
     Printed percents are shares times 100 with one decimal; CSV keeps the shares in full, so that nobody computes
     with rounded numbers.
 
@@ -41,6 +43,16 @@ class Table:
     columns: list[Column]
     rows: list[list[Any]] = field(default_factory=list)
     note: str = ""
+    runs: list[list[str]] = field(default_factory=list)  # of each row, where its values do not tell
+
+    def sources(self) -> list[list[tuple[str, ...]]]:
+        """The runs that each cell's number is of; words are of none."""
+        named = next((place for place, column in enumerate(self.columns) if column.key == "run"), None)
+        found = []
+        for number, row in enumerate(self.rows):
+            own = self.runs[number] if self.runs else [] if named is None else [str(row[named])]
+            found.append([_sources(column, value, own) for column, value in self._pairs(row)])
+        return found
 
     def cells(self) -> list[list[str]]:
         """Each row as printed text, not escaped."""
@@ -87,6 +99,12 @@ class Table:
         for row in self.rows:
             writer.writerow([part for column, value in self._pairs(row) for part in parts_of(column.kind, value)])
         return out.getvalue()
+
+
+def _sources(column: Column, value: Any, row: Sequence[str]) -> tuple[str, ...]:
+    if column.kind == "text" or value is None:
+        return ()
+    return tuple(value["runs"]) if isinstance(value, dict) and "runs" in value else tuple(row)
 
 
 def slug(text: str) -> str:
@@ -184,7 +202,8 @@ def comparison_table(comparison: dict[str, Any]) -> Table:
         "p: McNemar's test, which compares accuracy (WA), not UAR; Holm's correction is over the corpora.",
         "+ / −: B is better / worse at the 5 % level. In brackets: 95 % intervals.", *left_out,
     ])  # fmt: skip
-    return Table(f"Comparison: {comparison['b']} against {comparison['a']}", columns, rows, note)
+    runs = [[comparison["a"], comparison["b"]] for _ in rows]
+    return Table(f"Comparison: {comparison['b']} against {comparison['a']}", columns, rows, note, runs)
 
 
 def corpora_table(rows: Sequence[dict[str, Any]]) -> Table:

@@ -62,11 +62,12 @@ def transfer_pairs(runs: Sequence[Run], pairs: Mapping[str, str], told: str) -> 
 
     Args:
         runs: of one or more settings
-        pairs: name of a setting -> that of the setting it is compared with; both stand in the table, in this order
+        pairs: name of a setting -> that of the setting it is compared with, "" for none; they stand in the table in
+            this order, each behind the one it is compared with
         told: what they are compared with, in words
     """
     settings = _grouped(runs)
-    names = list(dict.fromkeys(name for pair in pairs.items() for name in reversed(pair)))
+    names = list(dict.fromkeys(name for pair in pairs.items() for name in reversed(pair) if name))
     return _compared([setting for setting in settings if setting.name in names], names, pairs, told)
 
 

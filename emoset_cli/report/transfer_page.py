@@ -13,6 +13,17 @@ from emoset_cli.report.transfer_tables import left_out, sentences, transfer_tabl
 from emoset_cli.runs import Run
 
 
+def heat_maps(found: dict[str, Any]) -> dict[str, str]:
+    """The maps of test and devel, SVG by name, where there is something of it."""
+    cells = [cell for row in found["corpora"].values() for cell in row["settings"].values()]
+    held = {part for cell in cells for part in cell if cell[part]}
+    return {
+        f"heat_map_{part}": heat_map(found, part, f"{part} UAR by corpus and setting, coloured by the difference")
+        for part in reversed(PARTITIONS)
+        if part in held
+    }
+
+
 def write_transfer_page(folder: Path, found: dict[str, Any], runs: Sequence[Run], command: str) -> Path:
     """Write ``report.html`` and, beside it, tables (Markdown, LaTeX, CSV), ``transfer.json`` and heat maps (SVG).
 
@@ -32,14 +43,7 @@ def write_transfer_page(folder: Path, found: dict[str, Any], runs: Sequence[Run]
     used = {name for setting in found["settings"] for name in setting["runs"]}
     parameters = parameters_table([run for run in runs if run.name in used])
     tables = [*transfer_tables(found), *([parameters] if parameters else [])]
-    held = {
-        part for row in found["corpora"].values() for cell in row["settings"].values() for part in cell if cell[part]
-    }
-    figures = {
-        f"heat_map_{part}": heat_map(found, part, f"{part} UAR by corpus and setting, coloured by the difference")
-        for part in reversed(PARTITIONS)
-        if part in held
-    }
+    figures = heat_maps(found)
     write_beside(folder, tables, figures)
     files.write_json(folder / "transfer.json", found)
     page = render(

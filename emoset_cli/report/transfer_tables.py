@@ -102,7 +102,9 @@ def against_table(found: dict[str, Any]) -> Table:
             f" {ANY[0].upper()}{ANY[1:]}: + where one of the transfers has it, − where all have. Which one is best is "
             "known from test only, so that this row is too good."
         )
-    return Table(f"Transfer against {found['reference']}", columns, rows, note)
+    of = {setting["name"]: setting["runs"] for setting in found["settings"]}
+    runs = [of.get(row[0], []) for row in rows]
+    return Table(f"Transfer against {found['reference']}", columns, rows, note, runs)
 
 
 def settings_table(found: dict[str, Any]) -> Table:
@@ -118,4 +120,4 @@ def settings_table(found: dict[str, Any]) -> Table:
          *(" or ".join(setting[key]) or NONE for key in keys)]
         for setting in found["settings"]
     ]  # fmt: skip
-    return Table("Settings", columns, rows)
+    return Table("Settings", columns, rows, runs=[setting["runs"] for setting in found["settings"]])

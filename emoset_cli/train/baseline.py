@@ -68,23 +68,8 @@ def plan_run(
         EmosetError: if a fold has a single label to train on, speakers that are not known shall be normalised, or a
             corpus repeated that is alone
     """
-    if options.repeat and len(task.taught) < 2:
-        raise EmosetError(
-            f"{task.taught[0]} is trained alone: --repeat has nothing to fill up",
-            "leave it out, or train several corpora together by --pool or --partition lolo:NAME",
-        )
-    if options.normalise == "speaker" and (nobody := int((task.utterances["speaker"] == "").sum())):
-        raise EmosetError(
-            f"{nobody} utterances have no speaker: they cannot be normalised by speaker",
-            "--normalise train or --normalise corpus",
-        )
+    check(task, options)
     split = task.partition
-    for fold in split.folds:
-        if len(taught := set(task.truth[split.members(fold, "train")])) < 2:
-            raise EmosetError(
-                f"all training utterances of {'+'.join(task.taught)}, fold {fold}, are labelled {taught.pop()}",
-                "choose another partition",
-            )
     settings = {
         "recipe": RECIPE,
         "model": options.model,
@@ -104,6 +89,27 @@ def plan_run(
     further = [space if space != "own" else "", subset, "aggregate" if aggregate is not None else ""]
     words = _words(task, options, feature["feature"], further)
     return Planned(runs.run_folder(workspace, words, settings), settings, task, options)
+
+
+def check(task: Task, options: Options) -> None:
+    """Refuse data that do not fit the options, see `plan_run`; features are not looked at."""
+    if options.repeat and len(task.taught) < 2:
+        raise EmosetError(
+            f"{task.taught[0]} is trained alone: --repeat has nothing to fill up",
+            "leave it out, or train several corpora together by --pool or --partition lolo:NAME",
+        )
+    if options.normalise == "speaker" and (nobody := int((task.utterances["speaker"] == "").sum())):
+        raise EmosetError(
+            f"{nobody} utterances have no speaker: they cannot be normalised by speaker",
+            "--normalise train or --normalise corpus",
+        )
+    split = task.partition
+    for fold in split.folds:
+        if len(taught := set(task.truth[split.members(fold, "train")])) < 2:
+            raise EmosetError(
+                f"all training utterances of {'+'.join(task.taught)}, fold {fold}, are labelled {taught.pop()}",
+                "choose another partition",
+            )
 
 
 def _words(task: Task, options: Options, feature: str, further: list[str]) -> str:

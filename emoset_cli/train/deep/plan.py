@@ -13,11 +13,9 @@ from emoset_cli.models.approaches import APPROACHES
 from emoset_cli.partition import WITHIN
 from emoset_cli.train.deep.attributes import classes_of
 from emoset_cli.train.deep.initial import Initial, refuse_heard
-from emoset_cli.train.deep.settings import TRANSFER, Settings
+from emoset_cli.train.deep.settings import RECIPE, TRANSFER, Settings
 from emoset_cli.train.deep.tasks import Heard
 from emoset_cli.train.task import Task
-
-RECIPE = 1  # raise when a change here alters results: runs of an older recipe are then not taken for new ones
 
 
 @dataclass(frozen=True)
@@ -89,9 +87,14 @@ def plan_run(
         EmosetError: if mode and initial model do not fit, a label is missing in training, or the initial model has
             heard what shall be tested
     """
-    _check_mode(options, initial)
+    check_mode(options, initial is not None)
+    if initial and initial.model["model"] != options.model:
+        raise EmosetError(
+            f"the initial model {initial.name} is a {initial.model['model']}, this is a {options.model}",
+            f"emoset train {initial.model['model']}, or name another initial model",
+        )
     task = heard.task
-    _check_labels(heard)
+    check_labels(heard)
     feature: dict[str, Any] = {"feature": "logmel", **options.front}
     if options.feature:
         feature, options = _of_frames(workspace, options, heard)
@@ -151,28 +154,32 @@ def _joined(options: Settings) -> str:
     return "+".join(options.attributes)
 
 
-def _check_mode(options: Settings, initial: Initial | None) -> None:
+def check_mode(options: Settings, begun: bool) -> None:
+    """Refuse a mode that does not fit a start from an initial model (``begun``) or from new weights.
+
+    Raises:
+        EmosetError: if it does not, or the network has no adapters to train
+    """
     new_adapters = options.mode == "adapters" and options.network.get("finetune")
-    if options.mode in TRANSFER and initial is None and not new_adapters:
+    if options.mode in TRANSFER and not begun and not new_adapters:
         raise EmosetError(
             f"-m {options.mode} starts from a trained network, and none is named", "name a run by --initial-model RUN"
         )
-    if options.mode not in TRANSFER and initial is not None:
+    if options.mode not in TRANSFER and begun:
         raise EmosetError(
             f"-m {options.mode} starts from new weights, so an initial model has no use",
             "leave out --initial-model, or choose -m finetune, last-layer or adapters",
-        )
-    if initial and initial.model["model"] != options.model:
-        raise EmosetError(
-            f"the initial model {initial.name} is a {initial.model['model']}, this is a {options.model}",
-            f"emoset train {initial.model['model']}, or name another initial model",
         )
     if options.mode == "adapters" and not MODELS[options.model].adapters:
         raise EmosetError(f"{options.model} has no adapters", "choose -m finetune or -m last-layer, or train cnn")
 
 
-def _check_labels(heard: Heard) -> None:
-    """Each head must see two labels in training, in each fold."""
+def check_labels(heard: Heard) -> None:
+    """Refuse a head that does not see two labels in training, in each fold.
+
+    Raises:
+        EmosetError: naming the first
+    """
     task = heard.task
     heads = task.utterances["head"].to_numpy()
     for fold in task.partition.folds:

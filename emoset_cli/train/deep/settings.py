@@ -8,6 +8,7 @@ from emoset_cli.errors import EmosetError, unknown
 from emoset_cli.models import MODELS
 from emoset_cli.models.approaches import APPROACHES, ATTRIBUTES
 
+RECIPE = 1  # raise when a change of training alters results: runs of an older recipe are then not taken for new ones
 MODES = {
     "scratch": "everything from new weights",
     "finetune": "all weights of the initial model, at a lower learning rate",
