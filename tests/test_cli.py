@@ -116,6 +116,8 @@ LINES = {
     "run": "run {w}/mine.yaml --workers 1 -d {w}",
     "evaluate": "evaluate demo-cora_svm demo-aria_svm -d {w}",
     "compare": "compare demo-cora_svm demo-cora_forest -d {w}",
+    "calibrate": "calibrate demo-cora_forest -d {w}",
+    "share": "share demo-cora_svm {w}/shared --force -d {w}",
     "predict": "predict demo-cora_svm {r}/demo-cora --out {w}/out --force -d {w}",
     "corpora list": "corpora list -d {w}",
     "corpora show": "corpora show emodb -d {w}",
@@ -212,6 +214,7 @@ def test_a_workspace_may_be_named_by_the_environment(emoset, results, monkeypatc
         "demo --scale 0", "evaluate --json=yes", "train svm stray", "corpora cite", "corpora stats --no-such",
         "corpora aggregate", "corpora aggregate --labels arousal --seed -1", "corpora import mine",
         "corpora export a b", "corpora new", "corpora try demo-cora",
+        "share", "share demo-cora_svm", "calibrate", "calibrate demo-cora_svm --bins 0",
     ],
 )  # fmt: skip
 def test_wrong_usage_exits_2(emoset, words):

@@ -41,7 +41,7 @@ def onnx_files(
         told[head] = {
             "file": name, "labels": list(labels), "opset": OPSET, "temperature": graph.temperature,
             "inputs": _inputs(network.made), "output": "probabilities, float32 (batch, labels)",
-            **_check(network, head, graph.temperature, files[name], probes),
+            **check_onnx(network, head, graph.temperature, files[name], probes),
         }  # fmt: skip
     return files, told
 
@@ -100,10 +100,14 @@ def _exported(graph: Exportable, probes: Sequence[np.ndarray]) -> bytes:
     return written
 
 
-def _check(
+def check_onnx(
     network: Network, head: str, temperature: float, file: bytes, probes: Sequence[np.ndarray]
 ) -> dict[str, Any]:
-    """Each probe alone, and all of them as one batch, through onnxruntime and through the network in float32."""
+    """Each probe alone, and all of them as one batch, through onnxruntime and through the network in float32.
+
+    Raises:
+        EmosetError: if a probability differs by more than `TOLERANCE`
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
