@@ -21,7 +21,7 @@ FILE = "calibration.json"
 _LOG_RANGE = -5.0, 5.0  # of the temperature's logarithm
 _GOLDEN = (5**0.5 - 1) / 2
 _STEPS = 40  # of golden section: the logarithm to 1e-7
-_LEAST = 1e-12  # a probability below counts as this: a forest says 0 where no tree says otherwise
+_LEAST = 1e-38  # of float32: a probability of 0 counts as this; a forest says 0 where no tree says otherwise
 
 
 class Bin(NamedTuple):

@@ -137,7 +137,7 @@ LAZY = {"torch", "pandas", "sklearn", "scipy", "statsmodels", "matplotlib", "ope
         "accelerate", "optuna", "transformers", "huggingface_hub", "umap", "peft", "distributed",
         "onnx", "onnxruntime", "onnxscript"}  # fmt: skip
 # Networks and what trains them are torch through and through: others import these modules inside functions.
-TORCH = ("models/", "train/deep/")
+TORCH = ("models/", "train/deep/", "share/graph", "share/onnx_files", "share/same")
 # Loaded by every `--help`: these may not even import numpy or yaml at the top.
 LIGHT = {"", "cli", "errors", "files", "runs", "shared", "train/__init__", "features/__init__", "models/__init__",
          "train/deep/__init__", "train/deep/settings", "search/__init__", "search/space", "report/__init__",
