@@ -4,12 +4,13 @@ VENV ?= .venv
 READY := $(VENV)/.ready
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test lint format bench clean
+.PHONY: help setup demo test lint format docs bench clean
 
 help:
 	@echo "make demo    synthesise three small corpora and run the whole chain to an HTML report"
 	@echo "make test    run the tests (on real corpora too, where EMOSET_CORPORA names their folder)"
 	@echo "make lint    ruff and mypy"
+	@echo "make docs    the docs as a site, in site/"
 	@echo "make bench   measure speed; see benchmarks/"
 	@echo "make clean   remove the environment and what the demo made"
 
@@ -36,8 +37,11 @@ format: $(READY)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 bench: $(READY)
 	$(BIN)/python benchmarks/run_all.py
 
 clean:
-	rm -rf $(VENV) emoset-demo
+	rm -rf $(VENV) emoset-demo site

@@ -2,13 +2,19 @@
 
 import os
 
+from emoset_cli import ranks
+
 
 def cores() -> int:
-    """Cores this process may use (its affinity where the system tells, else all)."""
+    """Cores this process may use (its affinity where the system tells, else all).
+
+    Where a command was started several times on this machine to share its work, they share the cores too.
+    """
     try:
-        return len(os.sched_getaffinity(0))
+        found = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS, Windows
-        return os.cpu_count() or 1
+        found = os.cpu_count() or 1
+    return max(1, found // ranks.local()[1])
 
 
 def threads(workers: int) -> int:

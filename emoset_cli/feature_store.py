@@ -3,12 +3,12 @@
 ``features/egemaps-v02_1a2b3c4d/emodb.npy`` holds one row for each recording, ``emodb.json`` the settings, the names of
 the columns, the audio hash of each row and a checksum. Finished parts of an unfinished extraction lie in
 ``emodb.parts/`` and are taken up again. Rows are found by audio hash: other labels, partitions or file names need no
-new extraction, other audio or settings always do.
+new extraction, other audio or settings always do. Several processes share the parts; the main one joins them.
 """
 
 import io
 import shutil
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from emoset_cli import features
+from emoset_cli import features, ranks
 from emoset_cli.errors import EmosetError, unknown
 from emoset_cli.features import Recipe
 from emoset_cli.files import atomic, digest, read_json, sweep, write_json
@@ -122,40 +122,68 @@ def extract(
     recipe = feature if isinstance(feature, Recipe) else Recipe(features.settings(feature))
     made = (recipe.settings["feature"], recipe.means)
     folder = feature_folder(workspace, recipe)
-    sweep(folder)
-    rows = utterances.drop_duplicates("audio")
-    have = {} if force else _read_whole(folder, key)
     parts = folder / f"{key}.parts"
-    if force:
-        shutil.rmtree(parts, ignore_errors=True)
-    have |= _read_parts(parts)
+    rows = utterances.drop_duplicates("audio")
+    have: dict[str, np.ndarray] = {}
+
+    def begin() -> list[str]:
+        have.update(_begin(folder, key, parts, force))
+        return list(have)
+
+    there = set(ranks.of_main(begin))
     seconds = dict(zip(rows["audio"], rows["duration_s"], strict=True))
-    todo = rows[~rows["audio"].isin(have.keys())]
-    done = [sound for sound in rows["audio"] if sound in have]
-    progress(len(done), sum(seconds[sound] for sound in done))
-    names: list[str] = []
-    if len(todo) or not (folder / f"{key}.json").is_file():
-        cells = longest_first(todo)
-        audio = corpus_folder(workspace, key) / "audio"
-        jobs = [(*made, audio, parts, cells[at : at + _PER_JOB]) for at in range(0, len(cells), _PER_JOB)]
-        for part in run_jobs(_extract_part, jobs, workers):
-            progress(len(part), sum(seconds[sound] for sound in part))
-        names = _read_names(parts)
-        have |= _read_parts(parts)
-    if not have.keys() >= seconds.keys():  # another process was through with the same and has removed the parts
-        have |= _read_whole(folder, key)
-    if not have.keys() >= seconds.keys():
-        raise EmosetError(f"features were removed from {folder} at the same time", "give the same command again")
-    if list(have) != rows["audio"].tolist() or parts.is_dir() or not (folder / f"{key}.json").is_file():
-        names = names or extractor(*made)[0]
-        _write_whole(folder, key, recipe.settings, names, {sound: have[sound] for sound in rows["audio"]})
-        shutil.rmtree(parts, ignore_errors=True)
-    finite = {sound: bool(np.isfinite(row).all()) for sound, row in have.items()}
+    progress(*amount(seconds, there))
+    cells = longest_first(rows[~rows["audio"].isin(there)])
+    audio = corpus_folder(workspace, key) / "audio"
+    jobs = [(*made, audio, parts, cells[at : at + _PER_JOB]) for at in range(0, len(cells), _PER_JOB)]
+    heard = set(there)
+    with ranks.in_step():
+        for part in run_jobs(_extract_part, ranks.share(jobs), workers):
+            heard.update(part)
+            progress(*amount(seconds, part))
+    if ranks.several():  # what the others did
+        progress(*amount(seconds, seconds.keys() - heard))
+    finite: dict[str, bool] = ranks.of_main(lambda: _end(folder, key, recipe, rows["audio"].tolist(), have))
     return [
         utterance
         for utterance, sound in zip(utterances["utterance"], utterances["audio"], strict=True)
         if not finite[sound]
     ]
+
+
+def amount(seconds: dict[str, float], sounds: Iterable[str]) -> tuple[int, float]:
+    """How many of a table's utterances these are, and how many seconds of speech."""
+    known = [seconds[sound] for sound in sounds if sound in seconds]
+    return len(known), sum(known)
+
+
+def _begin(folder: Path, key: str, parts: Path, force: bool) -> dict[str, np.ndarray]:
+    """What was extracted before, by audio hash."""
+    sweep(folder)
+    if force:
+        shutil.rmtree(parts, ignore_errors=True)
+    return ({} if force else _read_whole(folder, key)) | _read_parts(parts)
+
+
+def _end(folder: Path, key: str, recipe: Recipe, sounds: list[str], have: dict[str, np.ndarray]) -> dict[str, bool]:
+    """Join the parts to what there was; answer whether the features of each sound are finite.
+
+    Raises:
+        EmosetError: if some are not there
+    """
+    parts = folder / f"{key}.parts"
+    new = not have.keys() >= set(sounds) or not (folder / f"{key}.json").is_file()
+    names = _read_names(parts) if new else []
+    have = have | _read_parts(parts) if new else have
+    if not have.keys() >= set(sounds):  # another process was through with the same and has removed the parts
+        have |= _read_whole(folder, key)
+    if not have.keys() >= set(sounds):
+        raise EmosetError(f"features were removed from {folder} at the same time", "give the same command again")
+    if list(have) != sounds or parts.is_dir() or not (folder / f"{key}.json").is_file():
+        names = names or extractor(recipe.settings["feature"], recipe.means)[0]
+        _write_whole(folder, key, recipe.settings, names, {sound: have[sound] for sound in sounds})
+        shutil.rmtree(parts, ignore_errors=True)
+    return {sound: bool(np.isfinite(have[sound]).all()) for sound in sounds}
 
 
 def longest_first(utterances: Any) -> list[tuple[Any, ...]]:

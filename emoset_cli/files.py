@@ -3,7 +3,9 @@
 import hashlib
 import json
 import os
+import platform
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,18 +13,19 @@ from typing import Any
 
 from emoset_cli.errors import EmosetError
 
-_ASIDE = re.compile(r"^\..+\.(\d+)\.tmp$")
+_ASIDE = re.compile(r"^\..+\.(?:([0-9a-f]{8})-)?(\d+)\.tmp$")
+_ELSEWHERE_S = 7 * 24 * 3600.0  # whether a process of another machine lives is not seen from here
 
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Yield a path beside ``path`` to write to; rename it to ``path`` when the block ends well.
 
-    A process killed at any moment leaves either the old file, the new file or a hidden ``.NAME.PID.tmp``,
+    A process killed at any moment leaves either the old file, the new file or a hidden ``.NAME.MACHINE-PID.tmp``,
     which `sweep` removes later, never half a file under the real name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    aside = path.with_name(f".{path.name}.{_machine()}-{os.getpid()}.tmp")
     try:
         yield aside
         aside.replace(path)
@@ -86,11 +89,26 @@ def digest(*parts: Any, length: int = 16) -> str:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed processes left aside in ``folder``; files of live processes are kept."""
+    """Remove what killed processes left aside in ``folder``; files of live processes are kept.
+
+    Those of another machine that shares the folder are kept for a week.
+    """
     for path in folder.glob(".*.tmp"):
         match = _ASIDE.match(path.name)
-        if match and not _alive(int(match[1])):
+        if match and not (_alive(int(match[2])) if match[1] in (None, _machine()) else _young(path)):
             path.unlink(missing_ok=True)
+
+
+def _machine() -> str:
+    """Eight hex digits for this machine's name."""
+    return digest(platform.node(), length=8)
+
+
+def _young(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime < _ELSEWHERE_S
+    except FileNotFoundError:
+        return False
 
 
 def _alive(pid: int) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from emoset_cli import feature_store
+from emoset_cli import feature_store, ranks
 from emoset_cli.errors import EmosetError
 from emoset_cli.features import Recipe, has_frames
 from emoset_cli.files import atomic, digest, read_json, sweep, write_json
@@ -57,32 +57,53 @@ def extract(
         progress: called with (utterances, seconds of speech) as they are done
     """
     folder = feature_store.feature_folder(workspace, recipe) / key
+    rows = utterances.drop_duplicates("audio")
+    there = set(ranks.of_main(lambda: _begin(folder, workers, force)))
+    seconds = dict(zip(rows["audio"], rows["duration_s"], strict=True))
+    progress(*feature_store.amount(seconds, there))
+    cells = feature_store.longest_first(rows[~rows["audio"].isin(there)])
+    made = (recipe.settings["feature"], recipe.means, corpus_folder(workspace, key) / "audio", folder)
+    jobs = [(*made, cells[at : at + _PER_SHARD]) for at in range(0, len(cells), _PER_SHARD)]
+    heard = set(there)
+    with ranks.in_step():
+        for part in run_jobs(_extract_shard, ranks.share(jobs), workers):
+            heard.update(part)
+            progress(*feature_store.amount(seconds, part))
+    if ranks.several():  # what the others did
+        progress(*feature_store.amount(seconds, seconds.keys() - heard))
+    finite: dict[str, bool] = ranks.of_main(lambda: _end(folder, recipe, list(seconds)))
+    return [
+        utterance
+        for utterance, sound in zip(utterances["utterance"], utterances["audio"], strict=True)
+        if not finite[sound]
+    ]
+
+
+def _begin(folder: Path, workers: int, force: bool) -> list[str]:
+    """Audio hashes of what was extracted before."""
     for place in (folder.parent, folder):
         sweep(place)
     if force:
         folder.with_suffix(".json").unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
-    rows = utterances.drop_duplicates("audio")
-    have = _places(folder, _sound(folder, workers))
-    seconds = dict(zip(rows["audio"], rows["duration_s"], strict=True))
-    done = [sound for sound in rows["audio"] if sound in have]
-    progress(len(done), sum(seconds[sound] for sound in done))
-    cells = feature_store.longest_first(rows[~rows["audio"].isin(have.keys())])
-    made = (recipe.settings["feature"], recipe.means, corpus_folder(workspace, key) / "audio", folder)
-    jobs = [(*made, cells[at : at + _PER_SHARD]) for at in range(0, len(cells), _PER_SHARD)]
-    for part in run_jobs(_extract_shard, jobs, workers):
-        progress(len(part), sum(seconds[sound] for sound in part))
+    return list(_places(folder, _sound(folder, workers)))
+
+
+def _end(folder: Path, recipe: Recipe, sounds: list[str]) -> dict[str, bool]:
+    """Write the index of the shards; answer whether the frames of each sound are finite.
+
+    Raises:
+        EmosetError: if some are not there
+    """
     have = _places(folder, [path.stem for path in sorted(folder.glob("*.json"))])
-    if not have.keys() >= seconds.keys():
+    if not have.keys() >= set(sounds):
         raise EmosetError(f"frames were removed from {folder} at the same time", "give the same command again")
-    shards = sorted({have[sound].shard for sound in seconds})
-    told = {"settings": recipe.settings, "features": int(recipe.means["count"]), "shards": shards}
-    _write(folder.with_suffix(".json"), told)
-    return [
-        utterance
-        for utterance, sound in zip(utterances["utterance"], utterances["audio"], strict=True)
-        if not have[sound].finite
-    ]
+    shards = sorted({have[sound].shard for sound in sounds})
+    _write(
+        folder.with_suffix(".json"),
+        {"settings": recipe.settings, "features": int(recipe.means["count"]), "shards": shards},
+    )
+    return {sound: have[sound].finite for sound in sounds}
 
 
 def _extract_shard(name: str, means: dict[str, Any], audio: Path, folder: Path, cells: list[tuple]) -> list[str]:

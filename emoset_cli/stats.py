@@ -244,8 +244,8 @@ def mark(difference: float, p: float, alpha: float = 0.05) -> str:
         Gerczuk et al. 2021 (EmoNet), Table 4.
 
     Example:
-        >>> [mark(0.1, 0.01), mark(-0.1, 0.01), mark(0.1, 0.05)]
-        ['+', '−', '']
+        >>> mark(0.1, 0.01), mark(-0.1, 0.01), mark(0.1, 0.05)
+        ('+', '−', '')
     """
     if p >= alpha or difference == 0:
         return ""

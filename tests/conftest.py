@@ -148,6 +148,25 @@ def small(shared: Path, recordings: dict[str, Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
+def pair(shared: Path, recordings: dict[str, Path]) -> Path:
+    """A workspace with 18 utterances of demo-cora and 30 of demo-aria, and their eGeMAPS. Never write there.
+
+    For tests that train much over again.
+    """
+    few = {"demo-cora": ("*_p0[2-9]_*",), "demo-aria": ("*_s0[2-9]_*", "[fm]0[45]_*")}
+
+    def make(place: Path) -> None:
+        where = []
+        for key, names in few.items():
+            some = shutil.ignore_patterns(*names)
+            where.append(f"{key}={shutil.copytree(recordings[key], place / 'recordings' / key, ignore=some)}")
+        common = ["-d", str(place), "-q", "--workers", "1"]
+        assert [main([*step, *common]) for step in (["prepare", *where], ["extract", "egemaps"])] == [0, 0]
+
+    return _once(shared / "pair", make)
+
+
+@pytest.fixture(scope="session")
 def crossed(shared: Path, prepared: Path) -> Path:
     """As `prepared`, with tiny CNNs: demo-aria and demo-cora together, and each of them alone. Never write there."""
 

@@ -58,3 +58,42 @@ def deepwccn_runs(place, partition="lolo:deep-wccn"):
                                options=options, **common))  # fmt: skip
     made.append(across(place / "deep_deu+30", f"{partition}@deu+30", lambda *_: [1] * 8, ["deu"], model="wccn"))
     return made
+
+
+EMBEDDED = {
+    "cafe": ["anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"],
+    "emodb": ["anger", "boredom", "disgust", "fear", "happiness", "neutral", "sadness"],
+    "gemep": [f"emotion{number:02d}" for number in range(12)],
+    "ravdess": ["anger", "calm", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"],
+    "urdu": FOUR,
+}
+PAPERS = {"cafe", "emodb", "gemep", "ravdess"}
+
+
+def embedded(folder, hits, seed=0, folds=("1",), partition="", own=None, **config):
+    """A network of emotion embeddings: ``hits`` has for each corpus what is right, ``own`` other labels than its."""
+    labels = {corpus: (own or EMBEDDED)[corpus] for corpus in hits}
+    each = {corpus: partition or ("alisamir2022" if corpus in PAPERS else "speakers") for corpus in hits}
+    rows = [row for corpus, right in hits.items() for number, fold in enumerate(folds)
+            for row in utterances(corpus, right, labels[corpus], fold=fold, start=100 * number)]  # fmt: skip
+    several = len(hits) > 1
+    name = "pool-" + "+".join(dict.fromkeys(each.values())) if several else next(iter(each.values()))
+    notes = [f"{corpus}: partition {one}, seed 0" for corpus, one in each.items()] if several else []
+    config = {
+        "model": "embedding", "feature": "wav2vec2-xlsr-frames",
+        "partition": {"name": name, "seed": seed, "hash": "8f31ab02", "folds": list(folds), "notes": notes},
+    } | config  # fmt: skip
+    return finish(folder, f"embedding {'all' if several else 'scratch'}", rows, seed, labels, heads=labels,
+                  label_space=config.pop("label_space", "own"), **config)  # fmt: skip
+
+
+def alisamir_runs(place):
+    """Frozen of one corpus and of three, fine-tuned, by leave one speaker out, and filterbanks."""
+    most, half = [1] * 13 + [0], [1, 0] * 7
+    tuned = {"feature": "logmel", "encoder": "7b596b14cfe6763e"}
+    made = [embedded(place / f"emodb_s{seed}", {"emodb": half if seed else most}, seed) for seed in (0, 1)]
+    made += [embedded(place / "ravdess", {"ravdess": half}), embedded(place / "urdu", {"urdu": half})]
+    made.append(embedded(place / "all", {"emodb": [1] * 14, "ravdess": [1] * 14, "urdu": half}))
+    made.append(embedded(place / "tuned", {"emodb": [1] * 14}, **tuned))
+    made.append(embedded(place / "loso", {"emodb": half}, folds=("03", "08"), partition="loso", **tuned))
+    return [*made, embedded(place / "banks", {"emodb": half}, feature="logmel")]

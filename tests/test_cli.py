@@ -115,6 +115,7 @@ LINES = {
     "search": "search {w}/plan.yaml -t demo-cora -d {w}",
     "run": "run {w}/mine.yaml --workers 1 -d {w}",
     "evaluate": "evaluate demo-cora_svm demo-aria_svm -d {w}",
+    "explain": "explain demo-cora_svm demo-cora_forest -d {w}",
     "compare": "compare demo-cora_svm demo-cora_forest -d {w}",
     "calibrate": "calibrate demo-cora_forest -d {w}",
     "share": "share demo-cora_svm {w}/shared --force -d {w}",

@@ -18,7 +18,8 @@ from emoset_cli.errors import EmosetError
 from emoset_cli.prepare import read_utterances
 from emoset_cli.report import cross_pairs
 from emoset_cli.report.cross import confusion, cross, in_space, on_common, summary
-from emoset_cli.report.cross_tables import cross_tables
+from emoset_cli.report.cross_published import with_published
+from emoset_cli.report.cross_tables import cross_tables, summary_tables
 from emoset_cli.report.kinds import KINDS
 from emoset_cli.report.plots import confusion_plot
 from emoset_cli.train.deep import use
@@ -434,6 +435,43 @@ def test_a_file_that_is_changed_before_it_is_read_is_refused(answered):
     found = cross([method], files, labels.spaces()["three-class"])
     assert {one["why"] for one in found["left_out"]} == {"the network knows all test utterances or speakers"}
     assert "Left out, because the network knows all" in cross_tables(found)[0].note
+
+
+def test_published_figures_stand_beside_runs_of_the_same_corpora_only(answered, emoset):
+    place, found = answered
+    answer = emoset("evaluate", "--cross", "--published", "alisamir2022", "--device", "cpu", "-d", place, "--json")
+    told = answer.json()["published"]
+    assert answer.code == 0 and not told["same"] and "ACII 2022, Table III" in told["source"]
+    assert told["rows"]["space"]["Multi-corpus"]["cross"] == {"mean": 0.508, "sd": 0.116, "n": 12}
+    assert told["rows"]["common"] == told["rows"]["common_any"]
+    page = Path(answer.json()["report"]).read_text("utf-8")
+    assert "Other corpora than here, not to be subtracted." in page and "--published alisamir2022" in page
+    blocks = [table for table in summary_tables(answer.json()) if table.title.startswith("Published")]
+    assert [block.title for block in blocks] == [
+        "Published: alisamir2022, Table III, UAR [%]: label space three-class",
+        "Published: alisamir2022, Table III, UAR [%]: common labels",
+    ]
+    assert blocks[1].cells()[-1] == ["Multi-corpus + FT", "65.3 (13.8)", "32.1 (25.1)"]
+    same = found | {"further": [], "methods": [one | {"corpora": told["corpora"]} for one in found["methods"]]}
+    beside = summary_tables(with_published(same, "alisamir2022"))
+    assert len(beside) == 3 and [len(table.rows) for table in beside] == [6] * 3
+    assert beside[0].cells()[2] == ["paper: Single-corpus", "67.2 (4.7)", "42.0 (8.3)", "4", "12"]
+    assert beside[2].cells()[4][:3] == ["paper: Multi-corpus", "56.8 (12.1)", "47.5 (10.7)"]
+    assert "does not say" in beside[1].note and "does not say" not in beside[0].note
+    elsewhere = with_published(same | {"space": "arousal"}, "alisamir2022")
+    assert [len(table.rows) for table in summary_tables(elsewhere)] == [2, 6, 6]
+
+
+def test_what_of_a_paper_is_not_known_or_needs_cross(answered, emoset):
+    place, _ = answered
+    strange = emoset("evaluate", "--cross", "--published", "alisami", "-d", place)
+    assert strange.code == 1 and strange.out == ""
+    assert (
+        "error: unknown paper with figures across corpora 'alisami'\n  mend: did you mean 'alisamir2022'?"
+        in strange.err
+    )
+    alone_ = emoset("evaluate", "--published", "alisamir2022", "-d", place)
+    assert alone_.code == 1 and "--published is about corpora through other heads" in alone_.err
 
 
 def test_runs_that_make_no_pair_or_count_twice(answered, emoset):

@@ -38,6 +38,9 @@ from emoset_cli import (
 from emoset_cli import (
     rows as utterance_rows,
 )
+from emoset_cli.cli.run_over import shipped
+from emoset_cli.plan.schedule import EVENTS
+from emoset_cli.plan.state import STATES
 from emoset_cli.report.papers import TABLES
 from emoset_cli.train.deep import settings
 
@@ -206,6 +209,16 @@ def test_every_feature_set_is_in_the_table_with_its_size_and_source() -> None:
 def test_every_entry_of_a_registry_is_in_its_table(name: str, heading: str, registry: Any) -> None:
     table = {code.partition(":")[0] for row in rows(name, heading) for code in codes([row[0]])}
     assert set(registry) <= table
+
+
+def test_the_tables_of_plans_are_those_of_the_program() -> None:
+    found = rows("plans.md", "## State")
+    assert {codes([row[0]])[0]: row[1] for row in found} == STATES
+    found = rows("plans.md", "## The event log")
+    assert {codes([row[0]])[0]: tuple(codes([row[1]])) for row in found} == EVENTS
+    found = rows("plans.md", "## Plans of papers")
+    assert [codes([row[0]])[0] for row in found] == list(shipped())
+    assert all(row[1] and row[2] for row in found)
 
 
 def test_every_baseline_has_a_section() -> None:
@@ -547,3 +560,13 @@ def test_every_file_column_and_setting_of_a_workspace_is_explained(
         columns = {re.sub("^(score|probability)_.*", r"\1_LABEL", column) for column in columns}
         columns = {re.sub("^devel_uar:.*", "devel_uar:HEAD", column) for column in columns}
         assert columns - {"normalise"} <= told, columns - told  # the option searched here
+
+
+def test_the_site_has_every_page_once() -> None:
+    def pages(node: Any) -> list[str]:
+        if isinstance(node, str):
+            return [node]
+        return [page for inner in (node.values() if isinstance(node, dict) else node) for page in pages(inner)]
+
+    listed = pages(yaml.safe_load((PROJECT / "mkdocs.yml").read_text("utf-8"))["nav"])
+    assert sorted(listed) == sorted(path.name for path in DOCS.glob("*.md"))

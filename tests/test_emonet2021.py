@@ -1,5 +1,6 @@
 """EmoNet's Tables 3 and 4 and Figure 7 from runs: cells, marks, bases of one corpus, what does not fit; its figures."""
 
+import re
 from xml.etree import ElementTree
 
 import numpy as np
@@ -10,8 +11,10 @@ from test_papers import page_and_files, refused
 from test_transfer import SVG, baseline, finish, pattern, random_hits, table
 
 from emoset_cli import metrics, stats
+from emoset_cli.cli.papers import filled_in
 from emoset_cli.report.papers import TABLES, emonet2021, emonet2021_fig7, emonet2021_table3, emonet2021_table4
 from emoset_cli.report.papers.paper import published
+from emoset_cli.report.plan_page import About, Row, write_plan_page
 from emoset_cli.report.transfer import transfer
 
 SEVEN = ["anger", "fear", "sadness", "boredom", "disgust", "joy", "neutral"]
@@ -284,3 +287,24 @@ def test_a_page_and_its_files(name, study, emoset):
     figures = sorted(path.stem for path in (place / "reports").glob(f"table_{name}_*/figures/*.svg"))
     assert len(figures) == (6 if name.endswith("fig7") else 0)
     assert found["left_out"]
+
+
+@pytest.mark.parametrize("name", ["emonet2021-table4", "emonet2021-fig7"])
+def test_in_the_report_of_a_plan_every_number_leads_to_its_runs(name, study, tmp_path):
+    runs = list(study.values())
+    section = filled_in(name, runs, tmp_path / "sections" / "01-paper", "emoset run mine")
+    rows = [Row(run.name, "mine", "done", "emoset train cnn", run.name, run.folder, 0.5, 0.5, 1.0) for run in runs]
+    plan = About("Mine", "", "small", ["scratch: epochs 1"], {}, "emoset run mine", tmp_path / "events.jsonl")
+    page = write_plan_page(tmp_path, plan, [section], rows).read_text("utf-8")
+    anchors = dict(re.findall(r'<tr id="(run-\d+)"><td>([^<]+)</td>', page))
+    groups = {key: re.findall(r'href="#(run-\d+)"', item)
+              for key, item in re.findall(r'<li id="(runs-\d+)"(.*?)</li>', page, re.DOTALL)}  # fmt: skip
+    ours = [cell for table in section.tables for row in table.sources() for cell in row if cell]
+    assert {tuple(one.removesuffix(":final") for one in cell) for cell in ours} <= {
+        *((one,) for one in anchors.values()), *(tuple(anchors[one] for one in group) for group in groups.values())
+    }  # fmt: skip
+    assert page.count('class="of"') == len(ours)
+    both = {f"emodb_cnn-all-adapters_s{seed}" for seed in (0, 1)}
+    assert any({anchors[one] for one in group} == both for group in groups.values())
+    assert "Size small, reduced: scratch: epochs 1." in page
+    assert page.count("<figure") == len(section.figures)

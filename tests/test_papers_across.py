@@ -5,11 +5,11 @@ from itertools import chain
 import numpy as np
 import pytest
 from attribute_runs import finish, utterances
-from paper_runs import FOUR, LANGUAGES, THREE, across, deepwccn_runs
+from paper_runs import EMBEDDED, FOUR, LANGUAGES, PAPERS, THREE, across, alisamir_runs, deepwccn_runs, embedded
 from test_papers import refused
 
 from emoset_cli import stats
-from emoset_cli.report.papers import deepwccn
+from emoset_cli.report.papers import alisamir2022, deepwccn
 from emoset_cli.report.papers.paper import published
 
 DEEP, PLAIN, FOREST = "wav2vec 2.0 + Deep-WCCN", "wav2vec 2.0", "egemaps-v02 forest"
@@ -139,3 +139,102 @@ def test_runs_of_another_study_are_named_and_two_of_one_method_refused(languages
     match = rf"'forest' \(.*\) and 'again' \(.*\) are both {FOREST} with deu left out\n"
     assert refused(match, deepwccn.find, [*languages, again]) == "name the runs that shall count"
     assert "train wccn" in refused(r"no run fits the table: plain: it leaves no", deepwccn.find, [plain])
+
+
+# ---------------------------------------------------------------- Alisamir et al. 2022
+
+
+@pytest.fixture(scope="module")
+def embeddings(tmp_path_factory):
+    return alisamir_runs(tmp_path_factory.mktemp("alisamir") / "w" / "runs")
+
+
+def test_a_row_of_table_2_is_a_method_over_corpora_and_seeds(embeddings):
+    found = alisamir2022.find(embeddings)
+    rows = {row["method"]: row for row in found["rows"]}
+    assert list(rows) == ["Single-corpus", "Multi-corpus", "Single-corpus + FT", "Single-corpus, filterbanks",
+                          "Single-corpus + FT, LOSO"]  # fmt: skip
+    assert [row["against"] for row in rows.values()] == ["", "Single-corpus", "Single-corpus", "", ""]
+    assert found["corpora"] == ["emodb", "ravdess", "urdu"] and found["left_out"] == []
+    single, multi = rows["Single-corpus"], rows["Multi-corpus"]
+    uars = [6.5 / 7, 0.5]  # of emodb, a label of two is wrong once, and every second utterance
+    assert single["cells"]["emodb"]["mean"] == pytest.approx(np.mean(uars))
+    assert single["cells"]["emodb"]["sd"] == pytest.approx(np.std(uars, ddof=1))
+    assert single["seeds"] == [0, 1] and single["runs"] == ["emodb_s0", "emodb_s1", "ravdess", "urdu"]
+    assert single["partitions"] == ["alisamir2022", "speakers"] and single["frames"] == ["wav2vec2-xlsr-frames"]
+    p = stats.mcnemar(np.array([1, 0] * 7, bool), np.ones(14, bool)).p
+    (test,) = multi["cells"]["ravdess"]["tests"]
+    assert test["p"] == pytest.approx(p) and test["p_holm"] == min(1, 3 * p)
+    assert multi["cells"]["ravdess"]["mark"] == ("+" if 3 * p < 0.05 else "")
+    assert rows["Single-corpus + FT, LOSO"]["cells"]["emodb"]["of"]["n"] == 28
+
+
+def test_the_papers_figures_stand_below_rows_of_the_same_corpora(embeddings, tmp_path):
+    found = alisamir2022.find(embeddings)
+    beside = {row["method"]: row["published"] for row in found["rows"] if row["published"]}
+    assert beside == {
+        "Single-corpus": {"emodb": 57.5, "ravdess": 60.4}, "Single-corpus + FT": {"emodb": 72.5},
+        "Single-corpus + FT, LOSO": {"emodb": 90.5},
+    }  # fmt: skip
+    told = alisamir2022.sentences(found)
+    assert "No run here of 1 of the paper's 5 rows: Multi-corpus + FT." in told
+    assert "No run here of the paper's corpora CaFE, GEMEP." in told
+    assert any("trained with other corpora: Multi-corpus on EmoDB, Multi-corpus on RAVDESS." in one for one in told)
+    assert "Multi-corpus is above Single-corpus on 2 of 3 corpora" in told[0]
+    ours, settings, theirs = alisamir2022.PAPER.tables(found)
+    cells = ours.cells()
+    assert [row[:3] for row in cells[:3]] == [
+        ["Single-corpus", "ours", "–"], ["Single-corpus", "paper", "–"], ["Multi-corpus", "ours", "Single-corpus"],
+    ]  # fmt: skip
+    assert cells[1][3:] == ["57.5", "60.4", "–", "–"] and cells[0][3] == "71.4 ± 30.3 (2)" and cells[2][6] != "–"
+    assert cells[0][6] == f"{100 * np.mean([6.5 / 14 + 0.25, 0.5, 0.5]):.1f}"
+    assert ours.sources()[0][3] == ("emodb_s0", "emodb_s1") and ours.sources()[1][3] == ()
+    assert len(settings.rows) == 5 and theirs.cells()[4] == [
+        "Single-corpus + FT, LOSO", "UAR (LOSO)", "77.2", "90.5", "55.8", "82.2", "76.4",
+    ]  # fmt: skip
+    four = embedded(tmp_path / "four", {corpus: [1] * 12 for corpus in PAPERS})
+    row = alisamir2022.PAPER.tables(alisamir2022.find([four]))[0].cells()[1]
+    assert row == ["Multi-corpus", "paper", "–", "60.1", "67.4", "39.4", "60.4", "56.8"]
+
+
+def test_other_labels_and_partitions_are_not_beside_the_papers(tmp_path):
+    six = {"emodb": EMBEDDED["emodb"][:6]}
+    fewer = alisamir2022.find([embedded(tmp_path / "six", {"emodb": [1] * 6}, own=six)])
+    other = alisamir2022.find([embedded(tmp_path / "other", {"emodb": [1] * 7}, partition="speakers")])
+    assert [row["not_beside"] for one in (fewer, other) for row in one["rows"]] == [
+        {"emodb": "6 labels here, 7 there"}, {"emodb": "of another partition"},
+    ]  # fmt: skip
+
+
+def test_settings_of_one_method_are_told_apart_and_others_left_out(embeddings, tmp_path):
+    wide = embedded(tmp_path / "wide", {"emodb": [1] * 14}, options={"width": 128})
+    found = alisamir2022.find([*embeddings, wide])
+    names = [row["method"] for row in found["rows"]]
+    assert sum(name.startswith("Single-corpus: embedding scratch (") for name in names) == 2
+    assert next(row for row in found["rows"] if row["method"] == "Multi-corpus")["against"] == ""
+    others = [
+        embedded(tmp_path / "forest", {"emodb": [1] * 7}, model="acrnn"),
+        embedded(tmp_path / "adapters", {"emodb": [1] * 7}, mode="adapters"),
+        embedded(tmp_path / "mapped", {"emodb": [1] * 7}, label_space="three-class"),
+        embedded(tmp_path / "elsewhere", {"emodb": [1] * 21}, seed=2),
+    ]
+    why = {one["run"]: one["why"] for one in alisamir2022.find([*embeddings, *others])["left_out"]}
+    assert why == {
+        "forest": "it is no network of emotion embeddings (embedding) but acrnn",
+        "adapters": "it is trained by adapters",
+        "mapped": "it is in label space three-class, and the table is of the corpora's own labels",
+        "elsewhere": "other test utterances than 'emodb_s0' (emodb)",
+    }
+    again = embedded(tmp_path / "again", {"emodb": [1] * 14})
+    assert "one for each setting" in refused(r"'emodb_s0' and 'again' are both", alisamir2022.find,
+                                             [*embeddings, again])  # fmt: skip
+    assert "train embedding" in refused("no run fits the table: forest: it is no", alisamir2022.find, others[:1])
+
+
+def test_the_published_tables_of_alisamir_agree_with_each_other():
+    paper = published("alisamir2022")
+    for values in paper["table2"].values():
+        assert np.mean(values[:4]) == pytest.approx(values[4], abs=0.06)
+    for method, (within, _) in paper["table3"]["common"].items():
+        own = paper["table2"][method][:4]
+        assert within == pytest.approx([np.mean(own), np.std(own, ddof=1)], abs=0.11)

@@ -25,7 +25,7 @@ from emoset_cli.cli import search_options
 from emoset_cli.errors import EmosetError
 from emoset_cli.search.plan import read_plan
 from emoset_cli.search.run import best_of, options_of, search, search_folder
-from emoset_cli.search.space import Dimension, grid_point, grid_size, options_at
+from emoset_cli.search.space import Dimension, grid_point, grid_size
 from emoset_cli.search.study import Journal, Trial
 
 CORA, ARIA = "demo-cora", "demo-aria"
@@ -107,17 +107,6 @@ def test_an_empty_word_leaves_an_option_out(tmp_path):
     assert plan.space[0].labels == ("''", "wav2vec2")
     lines = [search_options.command_line("embedding", options, [CORA]) for options in plan.space[0].choices]
     assert [line[5:] for line in lines] == [[], ["--feature", "wav2vec2"]]
-
-
-def test_every_combination_of_attributes_of_the_paper(tmp_path):
-    plan = read(tmp_path / "p.yaml", search_options.shipped()["parry2022-attributes"].read_text("utf-8"))
-    points = [options_at(plan.space, grid_point(plan.space, index)) for index in range(plan.trials)]
-    lines = [search_options.command_line("cnn-lstm", point, [CORA])[5:] for point in points]
-    assert lines[0] == ["--approach", "single"] and len(points) == len({tuple(line) for line in lines}) == 1 + 3 * 15
-    assert ["--attributes", "corpus,gender,speaker,language", "--approach", "ad"] in lines
-    assert plan.options["unseen"] == "tess,crema-d"
-    values = search_options.given("cnn-lstm", search_options.command_line("cnn-lstm", plan.options, [CORA])[3:])
-    assert values["unseen"] == ["tess,crema-d"] and values["pool"] is True
 
 
 def test_what_a_plan_leaves_out(tmp_path):
@@ -575,8 +564,8 @@ def test_a_search_is_one_process(emoset, done, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     answer = emoset("search", "emonet-lr", "-t", CORA, "-d", done)
     assert (answer.code, answer.out) == (1, "")
-    assert "a search is one process, and accelerate started several" in answer.err
-    assert "start it without accelerate" in answer.err
+    assert "emoset search is not for several processes, and 2 were started" in answer.err
+    assert "start it without torchrun or accelerate launch" in answer.err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs process groups")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from emoset_cli import ranks
 from emoset_cli.cli.common import (
     DEFAULT_WORKSPACE,
     Attempt,
@@ -253,7 +254,7 @@ def extract(
         Column("features", "count", "features"), Column("speech [h]", "hours", "hours"),
         Column("folder", "text", "folder"),
     ]  # fmt: skip
-    if done:
+    if done and ranks.is_main():
         answer(done, [Table("Features", heads, [[row[head.key] for head in heads] for row in done])], as_json)
     finish(well and not any(row["without_features"] for row in done))
 
@@ -265,6 +266,7 @@ def extracted(
     """Extract a feature set for some corpora; answer their rows of the table and whether all went well."""
     from emoset_cli import features
 
+    quiet = quiet or not ranks.is_main()
     recipe = features.recipe(feature, options, workers, not quiet and sys.stderr.isatty())
     if recipe.note:
         say(f"note: {recipe.note}", quiet)
@@ -289,7 +291,7 @@ def _extract(workspace: Path, recipe: Any, key: str, force: bool, quiet: bool) -
         else:
             bad = feature_store.extract(workspace, recipe, key, utterances, recipe.workers, force, bar.advance)
             columns, _ = feature_store.shape(workspace, recipe, key)
-    for utterance in bad[:5]:
+    for utterance in bad[:5] if ranks.is_main() else []:
         say(f"problem: {utterance} has no finite {name} features: too short for the extractor")
     return {
         "corpus": key, "feature": name, "utterances": len(utterances), "without_features": len(bad),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from emoset_cli import ranks
 from emoset_cli.cli.common import Attempt, answer, each, finish, list_of, load_registry, say
 from emoset_cli.cli.deep_options import FRONT, MACHINE, NETWORK, OPTIONS, SETTINGS, SPEECH, of_panel, signature
 from emoset_cli.cli.learn import app as app
@@ -19,10 +20,8 @@ def _command(model: str) -> Callable[..., None]:
     """The command that trains one kind of network."""
 
     def train(**given: Any) -> None:
-        from emoset_cli.train.deep.device import is_main
-
         runs, well = trained(model, given)
-        if runs and is_main():
+        if runs and ranks.is_main():
             _answer_runs(runs, given["as_json"])
         finish(well)
 
@@ -148,12 +147,11 @@ def _train(
     from emoset_cli.feature_store import find
     from emoset_cli.models.hardware import choose_precision
     from emoset_cli.train.deep.board import require
-    from emoset_cli.train.deep.device import is_main
     from emoset_cli.train.deep.initial import read_initial
 
     if machine.tensorboard:
         require()
-    machine = replace(machine, quiet=machine.quiet or not is_main())
+    machine = replace(machine, quiet=machine.quiet or not ranks.is_main())
     known = load_registry(data.registry, data.workspace)
     groups, data = _groups(tasks, tune, data)
     precision, why = choose_precision(machine.precision, machine.device)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from emoset_cli import ranks
 from emoset_cli.cli.common import (
     DEFAULT_WORKSPACE,
     Attempt,
@@ -149,11 +150,13 @@ def check(model: str, given: dict[str, Any]) -> None:
 def refuse_uncovered(group: list[str], task: Any, space: str) -> None:
     """Refuse a corpus of which a label space keeps nothing; only a note tells of it otherwise.
 
+    Where labels are aggregated that may be so: EmoNet leaves out corpora whose labels are all of one kind.
+
     Raises:
         EmosetError: naming all such corpora
     """
     left = set(task.utterances["corpus"])
-    gone = [key for key in group if key not in left]
+    gone = [key for key in group if key not in left and not task.cuts]
     if gone:
         raise EmosetError(f"label space {space} keeps no utterance of {', '.join(gone)}",
                           f"choose another one, or leave {', '.join(gone)} out")  # fmt: skip
@@ -163,6 +166,7 @@ def _asked(model: str, given: dict[str, Any]) -> tuple["_Data", Any]:
     """What is trained on, and how, by the options of a command."""
     from emoset_cli.train.fold import Options
 
+    ranks.only_one(f"emoset train {model}")
     weight = None if given["class_weight"] == ClassWeight.none else str(given["class_weight"])
     options = Options(model, str(given["normalise"]), weight, given["seed"], given["wccn"], given["repeat"])
     names = ("feature", "partition", "labels", "subset", "aggregate", "pool", "unseen", "workspace", "registry")

@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from emoset_cli import __version__
+from emoset_cli import __version__, ranks
 from emoset_cli.cli import (
     calibrate,
     corpora,
     data,
     deep,
     demo,
+    explain,
     papers,
     plot,
     predict,
@@ -27,6 +28,7 @@ from emoset_cli.cli import (
 from emoset_cli.cli.common import complain
 from emoset_cli.errors import EmosetError, of_system
 
+_SHARED = ("extract", "train")  # what several processes can do together, see `emoset_cli.ranks`
 _INTERRUPTED = 130  # exit code after SIGINT, as shells give it
 
 app = typer.Typer(
@@ -53,6 +55,7 @@ app.command()(transfer.transfer)
 app.command()(papers.table)
 app.add_typer(plot.app, name="plot")
 app.command()(probe.probe)
+app.command()(explain.explain)
 app.command()(demo.demo)
 
 
@@ -64,14 +67,17 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version and stop")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", envvar="EMOSET_DEBUG", help="show tracebacks of errors")] = False,
 ) -> None:
-    """Keep ``--debug`` where `main` finds it."""
+    """Keep ``--debug`` where `main` finds it; refuse what several processes cannot do together."""
     if debug:
         os.environ["EMOSET_DEBUG"] = "1"
+    if context.invoked_subcommand not in _SHARED:
+        ranks.only_one(f"emoset {context.invoked_subcommand}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,7 +13,10 @@ from emoset_cli.errors import EmosetError, unknown
 
 def shipped() -> dict[str, Path]:
     """The plans that come with emoset, by name."""
-    return {path.stem: path for path in sorted((Path(__file__).parents[1] / "plans").glob("*.yaml"))}
+    return {
+        path.stem: path
+        for path in sorted((Path(__file__).parents[1] / "plans").glob("*.yaml"), key=lambda path: path.stem)
+    }
 
 
 def read(name: str, size: str) -> Any:

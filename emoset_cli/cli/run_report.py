@@ -80,7 +80,8 @@ def _rows(progress: Any, found: dict[str, list[Any]], workspace: Path) -> list[A
         )
         facts: dict[str, Any] = {"seconds": record.seconds} if record and state in {"done", "failed"} else {}
         if state == "failed":
-            facts |= {"problem": record.problem, "mend": record.mend, "log": log_file(workspace, job.id)}
+            told = {name: getattr(record, name).replace(f"{workspace}/", "") for name in ("problem", "mend")}
+            facts |= {**told, "log": log_file(workspace, job.id)}
         if state == "blocked":
             facts["needs"] = tuple(names[need] for need in job.needs if progress.states[need] in {"failed", "blocked"})
         for run in found.get(job.id, ()):

@@ -148,11 +148,14 @@ def _cross(part: Part) -> Any:
     known, space = labels.spaces(labels.own_file(part.workspace)), part.options.get("space", "three-class")
     if space not in known:
         raise unknown("label space", space, known)
+    published = part.options.get("published", "")
+    if published:
+        crossing.check_published(published)
     able, out = _tried(_networks(part), lambda run: (run, taught_heads(run)))
     on = _words(part.options.get("on"))
     further = chosen_corpora(on, part.workspace) if on else []
     made = crossing.crossed(
-        able, further, part.workspace, known[space], part.device, part.folder, part.command, quiet=True
+        able, further, part.workspace, known[space], part.device, part.folder, part.command, True, published
     )
     return replace(made, left_out=[*out, *made.left_out])
 

@@ -131,11 +131,8 @@ def _data(plan: Any, keys: list[str], workspace: Path, known: Any, device: str) 
 
 def _of_network(plan: Any, device: str) -> dict[str, Any]:
     from emoset_cli.models.hardware import choose_precision
-    from emoset_cli.train.deep.device import several
     from emoset_cli.train.deep.settings import RECIPE
 
-    if several():
-        raise EmosetError("a search is one process, and accelerate started several", "start it without accelerate")
     precision, _ = choose_precision(str(plan.options.get("precision", "auto")), device)
     return {"recipe": RECIPE, "precision": precision}
 

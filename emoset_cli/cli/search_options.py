@@ -3,6 +3,7 @@
 import inspect
 import types
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -72,6 +73,7 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted((Path(__file__).parents[1] / "searches").glob("*.yaml"))}
 
 
+@cache
 def _parameters(train: str) -> dict[str, inspect.Parameter]:
     callback: Any = next(entry.callback for entry in app.registered_commands if entry.name == train)
     return dict(inspect.signature(callback).parameters)

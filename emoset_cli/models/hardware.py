@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import torch
 
+from emoset_cli import ranks
 from emoset_cli.errors import EmosetError, unknown
 
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -28,17 +29,18 @@ def choose_device(asked: str) -> str:
 
 
 def gpus(device: str) -> int:
-    """How many GPUs there are to compute on, 0 on a CPU."""
-    return torch.cuda.device_count() if device == "cuda" else 0
+    """How many GPUs there are for this process to compute on, 0 on a CPU; processes that share the work share them."""
+    return max(1, torch.cuda.device_count() // ranks.local()[1]) if device == "cuda" else 0
 
 
 def own_gpu(device: str) -> str:
     """The device of this process among several that share the work: each takes the GPU of its own number."""
     from multiprocessing import current_process
 
-    count = gpus(device)
+    count = torch.cuda.device_count() if device == "cuda" else 0
     number = current_process().name.rpartition("-")[2]
-    return f"{device}:{int(number) % count}" if count > 1 and number.isdecimal() else device
+    own = int(number) % gpus(device) if count > 1 and number.isdecimal() else 0
+    return f"{device}:{(ranks.local()[0] * gpus(device) + own) % count}" if count > 1 else device
 
 
 def bf16_units() -> str:

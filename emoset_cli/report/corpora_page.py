@@ -88,6 +88,7 @@ def _page(
         "corpora.html.j2",
         title=", ".join(keys) if len(keys) <= _NAMED else f"{len(keys)} corpora",
         version=__version__,
+        ids={},
         facts=[(name, f"{n:,}") for name, n in facts],
         hours=f"{sum(row['total_h'] for row in rows):.2f}",
         keys=keys,

@@ -46,7 +46,7 @@ def write_beside(
         further: tables that are written as CSV only
 
     Returns:
-        of each of ``tables`` the names of its CSV and of its LaTeX file, from ``folder``
+        of each table the names of its CSV and of its LaTeX file ("" of ``further``), from ``folder``
     """
     folder.mkdir(parents=True, exist_ok=True)
     for place in (folder, folder / "figures", folder / "tables"):
@@ -62,7 +62,8 @@ def write_beside(
         files.write_text(folder / values, table.csv())
         files.write_text(folder / latex, needs + table.latex())
     for number, table in enumerate(further, len(tables)):
-        files.write_text(folder / "tables" / f"{_stem(number, table)}.csv", table.csv())
+        names.append((f"tables/{_stem(number, table)}.csv", ""))
+        files.write_text(folder / names[-1][0], table.csv())
     return names
 
 

@@ -106,13 +106,14 @@ def write_plan_page(folder: Path, about: About, sections: Sequence[Section], row
         groups=groups,
         ids=ids,
     )
-    _sweep(folder, {*(f"figures/{name}.svg" for name in figures), *(name for pair in beside for name in pair)})
+    written = {*(f"figures/{name}.svg" for name in figures), *(name for pair in beside for name in pair if name)}
+    _sweep(folder, written)
     told = [{"title": one.title, "problem": one.problem, "mend": one.mend, "pages": _links(one.pages, folder)}
             for one in sections]  # fmt: skip
     files.write_json(folder / _FACTS, {
         "title": about.title, "size": about.size, "reduced": list(about.reduced), "command": about.command,
         "sections": told, "jobs": [_plain(row, folder) for row in rows],
-        "files": sorted({*(f"figures/{name}.svg" for name in figures), *(name for pair in beside for name in pair)}),
+        "files": sorted(written),
     })  # fmt: skip
     files.write_text(folder / "report.html", page)
     return folder / "report.html"

@@ -38,13 +38,17 @@ class Attention(nn.Module):
         nn.init.zeros_(self.hidden.bias)
         nn.init.xavier_uniform_(self.importance.unsqueeze(0))
 
-    def forward(self, x: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
-        """Pool each utterance."""
+    def weights(self, x: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
+        """How much each position counts, ``(batch, positions)``, float32; 1 in sum."""
         e = (torch.tanh(self.hidden(x)).float() * self.importance).sum(-1)  # batch, positions
         e = self.scale * e
         if valid is not None:
             e = e.masked_fill(~valid, -torch.inf)
-        return (torch.softmax(e, 1).unsqueeze(-1) * x).sum(1)
+        return torch.softmax(e, 1)
+
+    def forward(self, x: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
+        """Pool each utterance."""
+        return (self.weights(x, valid).unsqueeze(-1) * x).sum(1)
 
 
 class HeadsAttention(nn.Module):
@@ -69,10 +73,14 @@ class HeadsAttention(nn.Module):
         self.hidden = nn.Linear(channels, channels, bias=False)
         self.importance = nn.Linear(channels, heads, bias=False)
 
+    def weights(self, x: torch.Tensor) -> torch.Tensor:
+        """How much each frame counts for each head, ``(batch, frames, heads)``; 1 in sum over the frames."""
+        found: torch.Tensor = self.importance(torch.tanh(self.hidden(x))).softmax(1)
+        return found
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Pool each utterance, once a head."""
-        weights: torch.Tensor = self.importance(torch.tanh(self.hidden(x))).softmax(1)  # batch, frames, heads
-        return weights.transpose(1, 2) @ x
+        return self.weights(x).transpose(1, 2) @ x
 
 
 class AveragePool(nn.Module):

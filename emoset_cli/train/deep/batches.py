@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from emoset_cli import ranks
 from emoset_cli.audio import SAMPLE_RATE
 from emoset_cli.prepare import corpus_folder
 from emoset_cli.store import AudioStore
@@ -25,17 +26,21 @@ _EVAL_SECONDS = 60.0  # one utterance may be longer than this
 
 
 class Plan(NamedTuple):
-    """A batch before it is read: its head, rows of the table, and the stretch of each in samples or frames."""
+    """A batch before it is read: its head, rows of the table, and the stretch of each in samples or frames.
+
+    ``whole`` is the number of rows that all processes have of it together, 0 where each has all of them.
+    """
 
     head: str
     rows: np.ndarray
     starts: np.ndarray
     lengths: np.ndarray
+    whole: int = 0
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What a network hears of some utterances, zero behind the end of each, and int64 lengths ``(batch,)``.
+    """What a network hears of some utterances, zero behind the end of each, and int64 lengths ``(batch,)``; see `Plan`.
 
     ``waves`` are int16 waveforms ``(batch, samples)``, or stored frames, float16 ``(batch, frames, values)``.
     """
@@ -44,6 +49,17 @@ class Batch:
     rows: np.ndarray
     waves: torch.Tensor
     lengths: torch.Tensor
+    whole: int = 0
+
+    @property
+    def utterances(self) -> int:
+        """How many all processes have of it together."""
+        return self.whole or len(self.rows)
+
+    @property
+    def weight(self) -> float:
+        """Of the mean loss of these rows, so that the processes' mean is that of the whole batch."""
+        return ranks.world() * len(self.rows) / self.whole if self.whole else 1.0
 
 
 class Source:
@@ -66,7 +82,7 @@ class Source:
         for place, (values, start, length) in enumerate(zip(whole, plan.starts, plan.lengths, strict=True)):
             batch[place, :length] = values[start : start + length]
             batch[place, length:] = 0
-        return Batch(plan.head, plan.rows, torch.from_numpy(batch), torch.from_numpy(plan.lengths))
+        return Batch(plan.head, plan.rows, torch.from_numpy(batch), torch.from_numpy(plan.lengths), plan.whole)
 
     def _one(self, row: int) -> np.ndarray:
         """A whole utterance, ``(samples,)`` or ``(frames, values)``."""

@@ -109,8 +109,7 @@ class Data:
         for _ in range(count):
             plan = self.streams[next(order)].next(rng)
             parts = self._by_head(plan) if plan.head == MIXED else [plan]
-            shares = [slice(rank, None, world) if len(part.rows) >= 2 * world else slice(None) for part in parts]
-            yield [_taken(part, share) for part, share in zip(parts, shares, strict=True)]
+            yield [_share(part, rank, world) for part in parts]
 
     def _by_head(self, plan: Plan) -> list[Plan]:
         """A mixed batch taken apart; a single utterance of a head sits out where a batch norm needs two."""
@@ -150,6 +149,13 @@ class Data:
             f"({1000 * short['samples'].iloc[0] / SAMPLE_RATE:.0f} ms)",
             "leave them out by `emoset prepare` with a larger --min-duration",
         )
+
+
+def _share(plan: Plan, rank: int, world: int) -> Plan:
+    """What a process has of a batch; all of it where there are fewer rows than processes."""
+    if world == 1 or len(plan.rows) < world:
+        return plan
+    return _taken(plan, slice(rank, None, world))._replace(whole=len(plan.rows))
 
 
 def _taken(plan: Plan, which: Any, head: str | None = None) -> Plan:

@@ -1,25 +1,25 @@
 """Where a training computes: the accelerator of one or several devices, and its precision."""
 
-import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 
+from emoset_cli import ranks
 from emoset_cli.models import hardware
 from emoset_cli.models.hardware import bf16_units, choose_device
 
 
 def name(device: torch.device) -> str:
-    """The device as tables name it."""
-    if device.type == "cuda":
-        return str(torch.cuda.get_device_name(device))
-    return f"CPU {bf16_units()}".strip()
+    """The device as tables name it; how many there are, where several share the training."""
+    own = str(torch.cuda.get_device_name(device)) if device.type == "cuda" else f"CPU {bf16_units()}".strip()
+    return f"{ranks.world()} x {own}" if ranks.several() else own
 
 
 def accelerator(device: str) -> Any:
-    """`accelerate.Accelerator` for the device asked for; several GPUs are those `accelerate launch` names.
+    """`accelerate.Accelerator` for the device asked for; several GPUs are those of `emoset_cli.ranks`.
 
     Raises:
         EmosetError: if there is no such device
@@ -32,38 +32,15 @@ def accelerator(device: str) -> Any:
     return Accelerator(cpu=choose_device(device) == "cpu", kwargs_handlers=[spread])
 
 
-def is_main() -> bool:
-    """Whether this process speaks for all those `accelerate launch` started; alone, it does."""
-    return os.environ.get("RANK", "0") == "0"
-
-
-def several() -> bool:
-    """Whether `accelerate launch` started several processes."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1
-
-
-def together() -> None:
-    """Wait until all processes are here; does nothing in a single one."""
-    if several():
-        from accelerate import PartialState
-
-        PartialState().wait_for_everyone()
-
-
-def alike(model: torch.nn.Module) -> None:
-    """Give all processes the running statistics of the main one: each has seen only its share of the batches."""
-    if several():
-        for buffer in model.buffers():
-            torch.distributed.broadcast(buffer, 0)
-
-
-def of_main(value: Any) -> Any:
-    """What the main process found, in all of them: all must go the same way."""
-    if not several():
-        return value
-    from accelerate.utils import broadcast_object_list
-
-    return broadcast_object_list([value])[0]
+def merged(values: np.ndarray, device: torch.device) -> np.ndarray:
+    """Rows that are each known to one of the processes, NaN in the others, put together in all of them."""
+    if not ranks.several():
+        return values
+    known = torch.from_numpy(~np.isnan(values)).float().to(device)
+    found = torch.from_numpy(np.nan_to_num(values)).to(device)
+    for one in (known, found):
+        torch.distributed.all_reduce(one)
+    return found.where(known > 0, torch.nan).cpu().numpy()
 
 
 @contextmanager

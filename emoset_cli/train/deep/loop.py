@@ -50,7 +50,7 @@ def _one_epoch(training: Training) -> None:
     lr = training.epoch_lr
     told = training.epoch()
     middle = monotonic()
-    scores = device.of_main(training.devel())
+    scores = training.devel()
     means = {name: float(np.mean(list(own.values()))) for name, own in scores.items()}
     answer = training.schedule.update(means[training.options.choose_by])
     if training.schedule.improved:

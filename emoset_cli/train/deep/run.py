@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from emoset_cli import __version__, runs
+from emoset_cli import __version__, ranks, runs
 from emoset_cli.cores import cores, threads
 from emoset_cli.files import digest, sweep, write_json, write_text
 from emoset_cli.models import MODELS
@@ -16,7 +16,6 @@ from emoset_cli.partition import PARTITIONS, WITHIN, write_partition
 from emoset_cli.train.deep import checkpoint
 from emoset_cli.train.deep.attributes import unknown
 from emoset_cli.train.deep.data import Job
-from emoset_cli.train.deep.device import is_main, several, together
 from emoset_cli.train.deep.initial import SEEN
 from emoset_cli.train.deep.loop import RESULT, train_fold
 from emoset_cli.train.deep.plan import Planned, seen
@@ -53,18 +52,16 @@ def train(
     kept = [] if force else [run.folder for run in asked if run.done]
     todo = [run for run in asked if run.folder not in kept]
     count = sum(len(run.heard.task.partition.folds) for run in todo)
-    single = (device != "cpu" and torch.cuda.is_available()) or count < 2 or several()
+    single = (device != "cpu" and torch.cuda.is_available()) or count < 2 or ranks.several()
     workers = 1 if single else min(workers or cores(), count)
     jobs = [job for run in todo for job in _jobs(run, device, threads(workers), tensorboard)]
     started([job.folder for job in jobs])
-    unfinished = [(job,) for job in jobs if checkpoint.load(job.folder / RESULT) is None]
-    together()
-    for _ in run_jobs(train_fold, unfinished, workers):
+    unfinished = ranks.of_main(lambda: [checkpoint.load(job.folder / RESULT) is None for job in jobs])
+    for _ in run_jobs(train_fold, [(job,) for job, left in zip(jobs, unfinished, strict=True) if left], workers):
         pass
-    if is_main():
-        for run in todo:
+    with ranks.in_step():
+        for run in todo if ranks.is_main() else []:
             _assemble(run)
-    together()
     return [runs.read_run(run.folder) for run in asked]
 
 
@@ -73,14 +70,16 @@ def _part(run: Planned, fold: str) -> Path:
 
 
 def _jobs(run: Planned, device: str, threads: int, tensorboard: bool) -> list[Job]:
-    if run.done:
-        shutil.rmtree(run.folder / "folds", ignore_errors=True)
-    sweep(run.folder)
+    if ranks.is_main():
+        if run.done:
+            shutil.rmtree(run.folder / "folds", ignore_errors=True)
+        sweep(run.folder)
     task = run.heard.task
     jobs = []
     for fold in task.partition.folds:
         folder = _part(run, fold)
-        folder.mkdir(parents=True, exist_ok=True)
+        if ranks.is_main():
+            folder.mkdir(parents=True, exist_ok=True)
         where = task.partition.table[fold].to_numpy().astype(str)
         start = run.initial.file if run.initial else None
         jobs.append(

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from emoset_cli import metrics
+from emoset_cli import metrics, ranks
 from emoset_cli.errors import EmosetError
 from emoset_cli.models import parts
 from emoset_cli.models.approaches import APPROACHES
@@ -53,11 +53,17 @@ class Training:
         self.best: dict[str, torch.Tensor] = {}
         self.latest = Latest()
         self.start_optimizer()
+        self._own_chance()
 
     @property
     def network(self) -> Any:
         """The model itself, not its wrapper for several devices."""
         return self.accelerator.unwrap_model(self.model).network
+
+    def _own_chance(self) -> None:
+        """Let each of several processes drop and augment by draws of its own; batches are drawn alike in all."""
+        if ranks.rank():
+            torch.manual_seed((self.options.seed * 1009 + len(self.history)) * 1009 + ranks.rank())
 
     def _fit_fronts(self) -> None:
         """Take mean and sd of the training utterances' spectrograms, where they are normalised by them."""
@@ -94,10 +100,9 @@ class Training:
         network, apart = self.network, Discriminators.needed(self.network)
         optimizer = build_optimizer(options.optimizer, groups(network, decay, apart), self.schedule.lr)
         self.discriminators = Discriminators(network, options, self.schedule.lr) if apart else None
-        if apart and device.several():
-            raise EmosetError(
-                "discriminators learn on one device only", "start the training without `accelerate launch`"
-            )
+        alone = "discriminators learn" if apart else "Deep-WCCN learns" if getattr(network, "sees_truth", False) else ""
+        if alone and ranks.several():
+            raise EmosetError(f"{alone} on one device only", "start the training without torchrun or accelerate launch")
         self.model, self.optimizer = self.accelerator.prepare(Lesson(network), optimizer)
         self.optimizer.zero_grad(set_to_none=True)
 
@@ -112,7 +117,6 @@ class Training:
         """Train for an epoch, then let the norms settle; answers what `train` does."""
         told = self.train()
         settle(self.network, self.latest.batches(), self.device, self.options.precision)
-        device.alike(self.network)
         return told
 
     def train(self) -> dict[str, Any]:
@@ -129,13 +133,13 @@ class Training:
                     f"the loss is not finite in epoch {len(self.history) + 1}, step {number}, fold {self.job.fold}",
                     "train with a lower --learning-rate or with --precision fp32; the last good epoch is kept",
                 )
-            heard = sum(len(batch.rows) for batch in batches)
+            heard = sum(batch.utterances for batch in batches)
             totals |= {name: totals.get(name, 0.0) + loss * heard for name, loss in losses.items()}
             count += heard
             for batch in batches:
                 self.latest.add(batch)
         weight = {"attribute_weight": self.weight} if APPROACHES[self.options.approach].weight else {}
-        return {"rows": count} | {name: total / count for name, total in totals.items()} | weight
+        return {"rows": count} | {name: total / count for name, total in ranks.mean(totals).items()} | weight
 
     @property
     def weight(self) -> float:
@@ -183,7 +187,8 @@ class Training:
         with device.computing(self.device, self.options.precision):
             said = self.model(heard, truth)
         pairs = zip(batches, said.logits, truth, strict=True)
-        loss = sum(self.losses[batch.head](logits.float(), true) for batch, logits, true in pairs) + said.further
+        each = [batch.weight * self.losses[batch.head](logits.float(), true) for batch, logits, true in pairs]
+        loss = sum(each) + said.further
         if said.embedding is None:
             return {"train_loss": loss}
         approach, own = APPROACHES[self.options.approach], {}
@@ -200,12 +205,18 @@ class Training:
     # ---------------- devel and test
 
     def predict(self, *partitions: str) -> Answers:
-        """What the network says of the rows of some partitions; NaN in other rows."""
+        """What the network says of the rows of some partitions; NaN in other rows. Several processes share the work."""
         wide = max(len(labels) for labels in self.job.heads.values())
-        return answers(
-            self.network, self.data.waves, self.data.to_predict(*partitions), self.device, self.options.precision, wide,
-            len(self.data.codes),
+        plans = self.data.to_predict(*partitions)
+        shared = len(plans) >= ranks.world()
+        found = answers(
+            self.network, self.data.waves, ranks.share(plans) if shared else plans, self.device, self.options.precision,
+            wide, len(self.data.codes),
         )  # fmt: skip
+        if not shared:
+            return found
+        attributes = {name: device.merged(values, self.device) for name, values in found.attributes.items()}
+        return Answers(device.merged(found.shares, self.device), attributes)
 
     def devel(self) -> dict[str, dict[str, float]]:
         """UAR and accuracy, by name as in `emoset_cli.metrics.METRICS`, of each head that has devel rows."""
@@ -251,6 +262,7 @@ class Training:
         for head, queue in facts["queues"].items():
             self.data.streams[head].restore(queue)
         checkpoint.restore_random(self.rng, checkpoint.under("rng", tensors), facts["rng"])
+        self._own_chance()
 
     def copy(self) -> dict[str, torch.Tensor]:
         """The weights as they are now, but those that an encoder brought and nothing changes."""

@@ -114,13 +114,13 @@ def probabilities(network: Network, workspace: Path, utterances: Any, head: str)
     Raises:
         EmosetError: if there is no such head, or the stored audio was damaged
     """
-    return probabilities_of(network, _source(network, workspace, utterances), head)
+    return probabilities_of(network, source_of(network, workspace, utterances), head)
 
 
 def probabilities_of(network: Network, whole: Source, head: str) -> np.ndarray:
     """As `probabilities`, of all that a source reads, prepared or not."""
     wide = len(network.labels(head))
-    read, owner, plans = _read(network, whole, head)
+    read, owner, plans = reading(network, whole, head)
     said = predict.answers(network.model, read, plans, network.device, network.made["precision"], wide, len(owner))
     return mean_of_segments(said.shares, owner, len(whole.lengths))
 
@@ -131,18 +131,18 @@ def embeddings(network: Network, workspace: Path, utterances: Any, head: str) ->
     Where the network hears segments, both are means over those of an utterance.
     """
     network.labels(head)
-    read, owner, plans = _read(network, _source(network, workspace, utterances), head)
+    read, owner, plans = reading(network, source_of(network, workspace, utterances), head)
     found = predict.embeddings(network.model, read, plans, network.device, network.made["precision"], len(owner))
     return mean_of_segments(found, owner, len(utterances))
 
 
-def _source(network: Network, workspace: Path, utterances: Any) -> Source:
+def source_of(network: Network, workspace: Path, utterances: Any) -> Source:
     """The reader of utterances."""
     rows = utterances.assign(store=utterances["corpus"], id=utterances["utterance"])
     return open_source(workspace, rows, network.made.get("feature", ""))
 
 
-def _read(network: Network, whole: Source, head: str) -> tuple[Source, np.ndarray, list[Plan]]:
+def reading(network: Network, whole: Source, head: str) -> tuple[Source, np.ndarray, list[Plan]]:
     """The reader of the utterances or their segments, the utterance of each, and the batches of all of them."""
     made = network.made
     source, owner = cut_up(whole, *made.get("segments", (0.0, 0.0)))
