@@ -143,8 +143,8 @@ LAZY = {"torch", "pandas", "sklearn", "scipy", "statsmodels", "matplotlib", "ope
 TORCH = ("models/", "train/deep/", "share/graph", "share/onnx_files", "share/same")
 # Loaded by every `--help`: these may not even import numpy or yaml at the top.
 LIGHT = {"", "cli", "errors", "files", "ranks", "runs", "shared", "train/__init__", "features/__init__",
-         "models/__init__", "train/deep/__init__", "train/deep/settings", "search/__init__", "search/space", "report/__init__",
-         "report/paper_names"}  # fmt: skip
+         "models/__init__", "train/deep/__init__", "train/deep/settings", "search/__init__", "search/space",
+         "report/__init__", "report/paper_names"}  # fmt: skip
 
 
 def modules():

@@ -24,9 +24,7 @@ def probes(run: Run, workspace: Path, made: Mapping[str, Any], fold: str) -> tup
     """
     if made["feature"]:
         width, kept = made["network"]["stored"]
-        rng = np.random.default_rng(0)
-        sizes = [round(50 * seconds) for seconds in _SECONDS]
-        return [rng.normal(size=(size, width * kept)).astype(np.float16) for size in sizes], "random frames"
+        return frames(width * kept), "random frames"
     whole, what = _recordings(run, workspace, fold)
     return [_cut(one, made) for one in whole], what
 
@@ -42,8 +40,19 @@ def _recordings(run: Run, workspace: Path, fold: str) -> tuple[list[np.ndarray],
             return [_read(workspace, row) for _, row in rows.iloc[places].iterrows()], "test utterances"
     except EmosetError:  # not prepared here, or anew: the sounds below do as well
         pass
+    return noise(), "noise"
+
+
+def noise() -> list[np.ndarray]:
+    """Sounds of 0.7 to 12 s, int16 ``(samples,)``: noise that rises and falls."""
     rng = np.random.default_rng(0)
-    return [_sound(rng, round(_RATE * seconds)) for seconds in _SECONDS], "noise"
+    return [_sound(rng, round(_RATE * seconds)) for seconds in _SECONDS]
+
+
+def frames(width: int) -> list[np.ndarray]:
+    """Random frames of 0.7 to 12 s, float16 ``(frames, width)``."""
+    rng = np.random.default_rng(0)
+    return [rng.normal(size=(round(50 * seconds), width)).astype(np.float16) for seconds in _SECONDS]
 
 
 def _read(workspace: Path, row: Any) -> np.ndarray:
