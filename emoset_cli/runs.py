@@ -6,7 +6,7 @@ adds ``predictions-final.csv``: ``predictions.csv`` is of its best devel epoch, 
 run is asked for, ``NAME:final`` means the latter. A run that leaves a language out or tests unseen corpora adds
 ``predictions-within.csv``, of test speakers of what was trained on (a network, ``predictions-within-final.csv`` too). A
 network that hears segments adds ``predictions-segments.csv``, one whose heads name attributes (corpus, gender, ...)
-``attributes.csv``; both have a ``-final`` too.
+``attributes.csv``; both have a ``-final`` too. A shared model (`emoset_cli.shared`) is a run without tables.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ from typing import Any
 
 from emoset_cli.errors import EmosetError, unknown
 from emoset_cli.files import digest, read_json, write_json, write_text
+from emoset_cli.shared import AGAIN, is_shared, read_shared
 
 # One row of predictions.csv is one utterance in one fold and partition; the columns `score_LABEL` (decision
 # values) or `probability_LABEL` follow these.
@@ -78,9 +79,19 @@ class Run:
         return self.folder.name + (FINAL if self.final else "")
 
     @property
+    def shared(self) -> bool:
+        """Whether it is a shared model: a stranger may have written it, and it holds no predictions."""
+        return is_shared(self.folder)
+
+    @property
+    def again(self) -> str:
+        """How to mend a file of it that is damaged or missing."""
+        return AGAIN if self.shared else "train the run again with --force"
+
+    @property
     def has_final(self) -> bool:
         """Whether the final epoch's predictions were kept beside those of the best (a baseline has no epochs)."""
-        return _file("final") in read_json(self.folder / "done.json")
+        return not self.shared and _file("final") in read_json(self.folder / "done.json")
 
     @property
     def unseen(self) -> list[str]:
@@ -101,8 +112,13 @@ class Run:
         """Read the predictions as a DataFrame; ids, speakers, labels and folds are strings.
 
         Raises:
-            EmosetError: if the file is not the one the training wrote
+            EmosetError: if the file is not the one the training wrote, or the run is a shared model
         """
+        if self.shared:
+            raise EmosetError(
+                f"{self.folder} is a shared model: it holds no predictions, its scores stand in its README.md",
+                "name the run it was made of, or let it predict recordings of yours",
+            )
         return _read_table(self.folder, _file("final" if self.final else ""))
 
     def within(self) -> Any | None:
@@ -134,6 +150,8 @@ class Run:
     def _further(self, kind: str) -> Any | None:
         """A table of `FURTHER`, of this epoch; None where the run has none."""
         name = _file(f"{kind}-final" if self.final else kind)
+        if self.shared:
+            return None
         return _read_table(self.folder, name) if name in read_json(self.folder / "done.json") else None
 
 
@@ -250,7 +268,7 @@ def _misshapen(settings: Any) -> str:
 
 
 def find_run(workspace: Path, name: str) -> Run:
-    """The run called ``name``: a path, a folder name below ``runs/``, or an unambiguous part of one.
+    """The run called ``name``: a path, also of a shared model, a name below ``runs/``, or an unambiguous part of one.
 
     With ``:final`` behind it, the same run with the predictions of its final epoch.
 
@@ -260,8 +278,13 @@ def find_run(workspace: Path, name: str) -> Run:
     if name.endswith(FINAL):
         return find_run(workspace, name.removesuffix(FINAL)).final_epoch()
     path = Path(name)
+    if is_shared(path):
+        folder = path.resolve()
+        return Run(folder, read_shared(folder)["config"])
     if (path / "config.yaml").is_file():
         return read_run(path)
+    if path.parent != Path() and path.is_dir():
+        raise EmosetError(f"{path} is neither a run nor a shared model", "name the folder that holds config.yaml")
     return read_run(workspace / "runs" / the_one(name, list_runs(workspace)))
 
 

@@ -123,6 +123,8 @@ LINES = {
     "runs diff": "runs diff demo-cora_svm demo-cora_forest -d {w}",
     "runs rm": "runs rm mine -y -d {w}",
     "predict": "predict demo-cora_svm {r}/demo-cora/calm --out {w}/out --force -d {w}",
+    "calibrate": "calibrate demo-cora_forest -d {w}",
+    "share": "share demo-cora_svm {w}/shared --force -d {w}",
     "corpora list": "corpora list -d {w}",
     "corpora show": "corpora show emodb -d {w}",
     "corpora check": "corpora check demo-cora -d {w}",
@@ -223,6 +225,7 @@ def test_a_workspace_may_be_named_by_the_environment(emoset, results, monkeypatc
         "demo --scale 0", "evaluate --json=yes", "train svm stray", "corpora cite", "corpora stats --no-such",
         "corpora aggregate", "corpora aggregate --labels arousal --seed -1", "corpora import mine",
         "corpora export a b", "corpora new", "corpora try demo-cora", "runs rm", "runs diff one",
+        "share", "share demo-cora_svm", "calibrate", "calibrate demo-cora_svm --bins 0",
     ],
 )  # fmt: skip
 def test_wrong_usage_exits_2(emoset, words):

@@ -64,18 +64,24 @@ MAY_IMPORT = {
     "metrics": {"errors"},
     "stats": {"metrics"},
     "probe": {"metrics", "stats"},
-    "runs": {"errors", "files"},
+    "shared": {"errors", "files"},
+    "runs": {"errors", "files", "shared"},
+    "calibration": {"errors", "files", "runs", "shared"},
     "keeping": {"errors", "files", "runs"},
     "synth": {"errors", "files"},
     "train": {
         "", "errors", "files", "ranks", "cores", "parallel", "corpora", "labels", "partition", "leaks", "protocols",
-        "aggregate", "prepare", "feature_store", "frame_store", "metrics", "runs", "store", "models", "audio",
+        "aggregate", "prepare", "feature_store", "frame_store", "metrics", "runs", "shared", "store", "models", "audio",
     },
     "predict": {
         "errors", "files", "cores", "pool", "labels", "levels", "audio", "models", "features", "checks", "manifest",
-        "feature_store", "runs", "train",
+        "feature_store", "runs", "shared", "calibration", "train",
     },
-    "report": {"", "errors", "files", "labels", "explore", "metrics", "stats", "probe", "runs"},
+    "report": {"", "errors", "files", "labels", "explore", "metrics", "stats", "probe", "runs", "calibration"},
+    "share": {
+        "", "errors", "files", "cite", "corpora", "store", "models", "prepare", "runs", "shared", "calibration",
+        "train", "predict", "report",
+    },
     # options of commands in YAML; plans of searches and of runs
     "knobs": {"errors"},
     "knob_reader": {"errors", "yaml_tree", "yaml_schema", "knobs"},
@@ -123,13 +129,16 @@ ONLY = {
     "joblib": {"pool"},
     "distributed": {"pool"},
     "dask": set(),
-    "safetensors": {"train", "models", "synth", "predict", "doctor"},
-    "torch": {"models", "features", "train", "synth", "ranks", "predict", "doctor"},
+    "safetensors": {"train", "models", "synth", "predict", "share", "doctor"},
+    "torch": {"models", "features", "train", "synth", "ranks", "predict", "share", "doctor"},
     "torchaudio": {"models"},
     "torchvision": {"models", "synth"},
     "transformers": {"models", "synth"},
     "peft": {"models"},
-    "huggingface_hub": {"models"},
+    "huggingface_hub": {"models", "share"},
+    "onnx": {"share"},
+    "onnxruntime": {"share"},
+    "onnxscript": {"share"},
     "accelerate": {"train"},
     "tensorboard": {"train"},
     "yaml": {"yaml_tree", "runs", "exchange", "search", "report"},
@@ -148,13 +157,14 @@ ONLY = {
 # These take long to import: only inside the function that needs them.
 LAZY = {"torch", "pandas", "sklearn", "scipy", "statsmodels", "matplotlib", "opensmile", "soundfile", "soxr", "pyarrow",
         "joblib", "jinja2", "markupsafe", "safetensors", "regex", "openpyxl", "audformat", "torchaudio", "torchvision",
-        "accelerate", "optuna", "transformers", "huggingface_hub", "umap", "peft", "distributed", "PIL"}  # fmt: skip
+        "accelerate", "optuna", "transformers", "huggingface_hub", "umap", "peft", "distributed",
+        "onnx", "onnxruntime", "onnxscript", "PIL"}  # fmt: skip
 # Networks and what trains them are torch through and through: others import these modules inside functions.
-TORCH = ("models/", "train/deep/")
+TORCH = ("models/", "train/deep/", "share/graph", "share/onnx_files", "share/same")
 # Loaded by every `--help`: these may not even import numpy or yaml at the top.
-LIGHT = {"", "cli", "errors", "files", "ranks", "runs", "train/__init__", "features/__init__", "models/__init__",
-         "train/deep/__init__", "train/deep/settings", "search/__init__", "search/space", "report/__init__",
-         "report/paper_names"}  # fmt: skip
+LIGHT = {"", "cli", "errors", "files", "ranks", "runs", "shared", "train/__init__", "features/__init__",
+         "models/__init__", "train/deep/__init__", "train/deep/settings", "search/__init__", "search/space",
+         "report/__init__", "report/paper_names"}  # fmt: skip
 
 
 def modules():

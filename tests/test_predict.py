@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from emoset_cli import runs
 from emoset_cli.audio import Condition
+from emoset_cli.calibration import fitted_temperature, probabilities
 from emoset_cli.predict import predicting, reading
 from emoset_cli.predict.baselines import BaselineModel
 from emoset_cli.predict.concerns import KINDS, concerns
 from emoset_cli.predict.inputs import Recording, find_recordings
-from emoset_cli.predict.softmax import fitted_temperature, probabilities
 from emoset_cli.predict.windows import Cut, Cutter
 from emoset_cli.prepare import read_utterances
 

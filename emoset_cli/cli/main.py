@@ -9,6 +9,7 @@ import typer
 
 from emoset_cli import __version__, ranks
 from emoset_cli.cli import (
+    calibrate,
     complete,
     corpora,
     data,
@@ -24,6 +25,7 @@ from emoset_cli.cli import (
     run,
     runs,
     search,
+    share,
     transfer,
 )
 from emoset_cli.cli.common import complain
@@ -49,7 +51,9 @@ app.command()(run.run)
 app.command()(search.search)
 app.command()(results.evaluate)
 app.command()(results.compare)
+app.command()(calibrate.calibrate)
 app.command()(predict.predict)
+app.command()(share.share)
 app.command()(transfer.transfer)
 app.command()(papers.table)
 app.add_typer(runs.app, name="runs")

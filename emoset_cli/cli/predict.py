@@ -23,7 +23,9 @@ from emoset_cli.errors import unknown
 
 
 def predict(
-    name: Annotated[str, typer.Argument(metavar="RUN", help="any finished run; RUN:final for a network's last epoch")],
+    name: Annotated[
+        str, typer.Argument(metavar="RUN", help="finished run or shared folder; RUN:final for a last epoch")
+    ],
     places: Annotated[
         list[Path], typer.Argument(metavar="FILE_OR_FOLDER", help="recordings in any format, folders with all below")
     ],
@@ -56,6 +58,9 @@ def predict(
     weights: Annotated[
         str, typer.Option("--weights", help="of a run on deepspectrum or wav2vec2: where the weights of these lie")
     ] = "",
+    calibrated: Annotated[
+        bool, typer.Option("--calibrated", help="as sure as the temperatures of emoset calibrate make it")
+    ] = False,
     device: Device = "auto",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="folder for predictions (CSV, JSON) and timelines")
@@ -94,7 +99,7 @@ def predict(
         complain(error)
     if not recordings:
         finish(False)
-    model = open_model(run, list_of(speak), fold, weights, device, workers)
+    model = open_model(run, list_of(speak), fold, weights, device, workers, calibrated)
     known = label_spaces.spaces(label_spaces.own_file(workspace))
     spoken = heads.mapped(run.name, run.config, model.heads, space, known) if space else None
     notes = [*model.notes, *_of_space(spoken), language_note(run.name, language, learnt)]
@@ -113,7 +118,7 @@ def predict(
     value: dict[str, Any] = {
         "run": run.name, "folds": [fold] if fold else [str(one) for one in run.config["partition"]["folds"]],
         "heads": {spoken.space.name: list(spoken.space.labels)} if spoken else model.heads,
-        "mean_of": list(spoken.to) if spoken else [],
+        "mean_of": list(spoken.to) if spoken else [], "calibrated": calibrated,
         "window_s": cut.window / 16000, "hop_s": cut.hop / 16000, "recordings": told,
         "failed": [{"recording": one, "problem": error.problem, "mend": error.mend} for one, error in failed],
         "notes": notes,

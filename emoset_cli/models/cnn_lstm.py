@@ -82,7 +82,7 @@ class CnnLstm(nn.Module):
                 x = x * frames.valid[:, None]
         with torch.autocast(x.device.type, enabled=False):
             y = self.recurrent(x.float().transpose(1, 2))[0]  # batch, frames, units
-            own = torch.tensor(frames.own, device=y.device).unsqueeze(1)
+            own = frames.counts().unsqueeze(1)
             mean = y.masked_fill(~frames.valid.unsqueeze(2), 0.0).sum(1) / own  # batch, units
             embedded: torch.Tensor = self.dense(self.dropout(mean)).relu()
         return embedded

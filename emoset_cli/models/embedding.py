@@ -125,8 +125,12 @@ class MelFrames(nn.Module):
     def forward(self, waves: torch.Tensor, lengths: torch.Tensor, corpus: str) -> tuple[torch.Tensor, torch.Tensor]:
         """Frames and how many are each utterance's own."""
         spectrogram, own = self.logmel(waves, lengths)  # batch, 1, mels, frames
+        return self.of_spectrogram(spectrogram), own
+
+    def of_spectrogram(self, spectrogram: torch.Tensor) -> torch.Tensor:
+        """Frames of spectrograms ``(batch, 1, mels, frames)``."""
         frames = spectrogram.squeeze(1).transpose(1, 2)
-        return (frames - 0.5) * 4 if self.scaled else frames, own
+        return (frames - 0.5) * 4 if self.scaled else frames
 
 
 class StoredFrames(nn.Module):

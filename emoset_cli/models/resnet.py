@@ -159,9 +159,16 @@ class Block(nn.Module):
         """Filter a batch of one corpus; ``frames`` are those of the output."""
         shortcut = x
         if self.stride == 2:
-            shortcut = _Pool.apply(x)  # type: ignore[no-untyped-call]
+            shortcut = _pooled(x)
         y: torch.Tensor = self.second(self.dropout(self.first(x, corpus, frames)), corpus, frames, shortcut)
         return y
+
+
+def _pooled(x: torch.Tensor) -> torch.Tensor:
+    """2x2 average pooling, an odd edge with zeros."""
+    if torch.compiler.is_exporting():  # ONNX has no fixed divisor
+        return functional.avg_pool2d(functional.pad(x, (0, x.shape[3] % 2, 0, x.shape[2] % 2)), 2)
+    return _Pool.apply(x)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class _Pool(torch.autograd.Function):

@@ -120,6 +120,20 @@ def read_encoder(name: str, progress: bool = False) -> Pretrained:
     return Pretrained(name, model_type, normalise, config, _network(folder, name, model_type, config), note)
 
 
+def encoder_files(name: str) -> list[Path]:
+    """The files of a speech encoder that `read_encoder` reads; of several kinds of weights the one it prefers.
+
+    Raises:
+        EmosetError: if there is no such encoder
+    """
+    folder = _folder(name, False)
+    first = next((file for file in _WEIGHTS if (folder / file).is_file()), "")
+    kinds = {"model.safetensors.index.json": "model*.safetensors", "pytorch_model.bin.index.json": "pytorch_model*.bin"}
+    shards = sorted(folder.glob(kinds[first])) if first in kinds else []
+    named = [folder / file for file in (_CONFIG, *_INPUT, first) if file and (folder / file).is_file()]
+    return [*named, *shards]
+
+
 def _folder(name: str, progress: bool) -> Path:
     """The folder that holds the files of ``name``."""
     folder = Path(name).expanduser()

@@ -137,7 +137,7 @@ class VGG16(nn.Module):
     def forward(self, x: Tensor, frames: Frames, corpus: str) -> Tensor:
         """Embed a batch of one corpus, ``(batch, channels)``."""
         x = functional.pad(x, (0, max(LEAST - x.shape[-1], 0)))
-        frames = Frames([max(own, LEAST) for own in frames.own], x.shape[-1], x.device)
+        frames = frames.at_least(LEAST, x.shape[-1])
         x = self.norm(_rectified(self.colours(x), frames), frames, relu=False)  # batch, 3, mels, frames
         for block in self.blocks:
             x = block(x, frames)
@@ -168,8 +168,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, frames: Frames) -> Tensor:
         """Filter a batch; ``frames`` are those of the input."""
-        # An odd last frame has no partner to be pooled with; cleared, it is not pooled with padding either.
-        even = Frames([own - own % 2 for own in frames.own], frames.longest, frames.device)
+        even = frames.even()  # an odd last frame is cleared, so that it is not pooled with padding either
         for place, conv in enumerate(self.convs, start=1):
             x = _rectified(conv(x), even if place == len(self.convs) else frames)
         return functional.max_pool2d(x, 2)

@@ -1,32 +1,17 @@
 """A baseline's run as something that hears pieces of recordings: features, standardised as trained, then its folds."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from emoset_cli import calibration
 from emoset_cli.cores import cores
-from emoset_cli.errors import EmosetError
-from emoset_cli.files import read_json
 from emoset_cli.pool import pool
 from emoset_cli.predict.extractor import heard, recipe_for
-from emoset_cli.predict.softmax import fitted_temperature, probabilities
+from emoset_cli.predict.stored import Fold, Temperatures, read_described, read_folds
 from emoset_cli.predict.windows import Piece
 from emoset_cli.runs import Run
 from emoset_cli.train import BASELINES
-
-
-@dataclass(frozen=True)
-class _Fold:
-    """A fold's arrays; ``mean`` and ``scale`` are ``(groups, features)``, ``labels`` those of its scores."""
-
-    labels: list[str]
-    mean: np.ndarray
-    scale: np.ndarray
-    wccn: np.ndarray | None
-    model: dict[str, Any]
-    temperature: float
 
 
 class BaselineModel:
@@ -35,14 +20,15 @@ class BaselineModel:
     together = 16
 
     def __init__(
-        self, run: Run, heads: Sequence[str], folds: Sequence[str], weights: str, device: str, workers: int
-    ) -> None:
-        made = read_json(run.folder / "model.json")
+        self, run: Run, heads: Sequence[str], folds: Sequence[str], weights: str, device: str, workers: int,
+        temperatures: Temperatures,
+    ) -> None:  # fmt: skip
+        made = read_described(run)
         self.speakers = made["normalise"] == "speaker"
         self._module = BASELINES[made["model"]].load()
         self._groups = [str(name) for name in made["groups"]]
         self._by_corpus = made["normalise"] == "corpus"
-        self._folds = _read_folds(run, made, folds, self._module.PREFIX == "score_")
+        self._folds = read_folds(run, made, folds, temperatures)
         words = [str(word) for own in run.config["labels"].values() for word in own]
         labels = [word for word in dict.fromkeys(words) if any(word in fold.labels for fold in self._folds)]
         self.heads = dict.fromkeys(heads, labels)
@@ -98,7 +84,7 @@ class BaselineModel:
         return shares, scores
 
     def _of_fold(
-        self, fold: _Fold, head: str, values: np.ndarray, others: np.ndarray | None, labels: list[str]
+        self, fold: Fold, head: str, values: np.ndarray, others: np.ndarray | None, labels: list[str]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities and scores in the order of ``labels``; of a label the fold has not learnt, 0 and -inf."""
         if others is not None:
@@ -114,9 +100,11 @@ class BaselineModel:
         own = self._module.scores(fold.model, standard)
         scores = np.full((len(values), len(labels)), -np.inf)
         scores[:, [labels.index(label) for label in fold.labels]] = own
+        temperature = fold.temperatures.get(head, 1.0)
         if self._module.PREFIX == "score_":
-            return probabilities(scores, fold.temperature), scores
-        return np.where(np.isinf(scores), 0.0, scores), scores
+            return calibration.probabilities(scores, temperature), scores
+        shares = np.where(np.isinf(scores), 0.0, scores)
+        return shares if temperature == 1.0 else calibration.calibrated(shares, temperature), scores
 
 
 def baseline_heads(run: Run) -> dict[str, list[str]]:
@@ -126,48 +114,9 @@ def baseline_heads(run: Run) -> dict[str, list[str]]:
     speak as a corpus is to be standardised like it. What was tested unseen is standardised like nothing that was learnt
     from, and has no head.
     """
-    made = read_json(run.folder / "model.json")
+    made = read_described(run)
     corpora = [str(key) for key in run.config["corpora"]]
     taught = [key for key in corpora if key not in run.unseen]
     if made["normalise"] == "corpus":
         return {key: [key] for key in taught}
     return {corpora[0] if len(corpora) == 1 else str(run.config["label_space"]): corpora}
-
-
-def _read_folds(run: Run, made: dict[str, Any], folds: Sequence[str], decides: bool) -> list[_Fold]:
-    """The models of some folds.
-
-    Raises:
-        EmosetError: if the file is missing or damaged
-    """
-    import safetensors
-
-    path = run.folder / "model.safetensors"
-    damaged = EmosetError(f"{path} is damaged or not of this run", "train the run again with --force")
-    written = run.predictions() if decides else None
-    found = []
-    try:
-        with safetensors.safe_open(path, "numpy") as file:
-            names = sorted(file.keys())
-            for fold in folds:
-                own = {n.removeprefix(f"{fold}/"): file.get_tensor(n) for n in names if n.startswith(f"{fold}/")}
-                labels = [str(label) for label in made["folds"][fold]["labels"]]
-                arrays = {n.removeprefix("model."): own[n] for n in own if n.startswith("model.")}
-                temperature = _temperature(written, fold) if decides else 1.0
-                wccn = own.get("wccn")
-                found.append(_Fold(labels, own["mean"], own["scale"], wccn, {"arrays": arrays}, temperature))
-    except FileNotFoundError:
-        raise EmosetError(f"{path} is missing", "train the run again with --force") from None
-    except (safetensors.SafetensorError, KeyError):
-        raise damaged from None
-    if any(not fold.model["arrays"] or fold.mean.shape[1] != len(made["columns"]) for fold in found):
-        raise damaged
-    return found
-
-
-def _temperature(written: Any, fold: str) -> float:
-    """Fitted on the devel predictions that the training wrote of a fold."""
-    devel = written[(written["fold"] == fold) & (written["partition"] == "devel")]
-    columns = [name for name in devel.columns if name.startswith("score_") and devel[name].notna().all()]
-    labels = [name.removeprefix("score_") for name in columns]
-    return fitted_temperature(devel[columns].to_numpy(float), devel["truth"].tolist(), labels)

@@ -5,8 +5,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from emoset_cli import calibration
 from emoset_cli.errors import EmosetError, unknown
-from emoset_cli.files import read_json
+from emoset_cli.models import MODELS
 from emoset_cli.predict.baselines import BaselineModel, baseline_heads
 from emoset_cli.predict.heads import chosen_heads
 from emoset_cli.predict.networks import NetworkModel, network_heads
@@ -39,8 +40,9 @@ class Model(Protocol):
 
 
 def open_model(
-    run: Run, asked: Sequence[str] = (), fold: str = "", weights: str = "", device: str = "auto", workers: int = 0
-) -> Model:
+    run: Run, asked: Sequence[str] = (), fold: str = "", weights: str = "", device: str = "auto", workers: int = 0,
+    calibrated: bool = False,
+) -> Model:  # fmt: skip
     """Open a run for predicting.
 
     Args:
@@ -50,11 +52,12 @@ def open_model(
         weights: where those of its features lie, see `emoset_cli.predict.extractor.recipe_for`
         device: auto, cpu or cuda
         workers: cores to use, 0 for all
+        calibrated: with the temperatures of the run
 
     Raises:
-        EmosetError: for unknown names, or a run that cannot be opened here
+        EmosetError: for unknown names, a run that cannot be opened here, or that was not calibrated
     """
-    network = "network" in read_json(run.folder / "model.json")
+    network = run.config["model"] in MODELS
     heads = chosen_heads(run.name, network_heads(run) if network else baseline_heads(run), asked)
     folds = [str(name) for name in run.config["partition"]["folds"]]
     if fold and fold not in folds:
@@ -62,5 +65,6 @@ def open_model(
     make: Any = NetworkModel if network else BaselineModel
     if network and weights and not run.config["feature_settings"].get("package"):
         raise EmosetError(f"{run.name} hears waveforms and needs no weights of features", "leave --weights out")
-    model: Model = make(run, heads, [fold] if fold else folds, weights, device, workers)
+    model: Model = make(run, heads, [fold] if fold else folds, weights, device, workers,
+                        calibration.read(run) if calibrated else {})  # fmt: skip
     return model

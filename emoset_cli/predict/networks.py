@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 
 from emoset_cli.audio import SAMPLE_RATE
+from emoset_cli.calibration import calibrated
 from emoset_cli.cores import threads
 from emoset_cli.models import MODELS
 from emoset_cli.predict.extractor import frames_of, recipe_for
+from emoset_cli.predict.stored import Temperatures
 from emoset_cli.predict.windows import Piece
 from emoset_cli.runs import Run
 
@@ -20,8 +22,9 @@ class NetworkModel:
     speakers = False
 
     def __init__(
-        self, run: Run, heads: Sequence[str], folds: Sequence[str], weights: str, device: str, workers: int
-    ) -> None:
+        self, run: Run, heads: Sequence[str], folds: Sequence[str], weights: str, device: str, workers: int,
+        temperatures: Temperatures,
+    ) -> None:  # fmt: skip
         import torch
 
         from emoset_cli.models.hardware import choose_device, keep_few_kernels, keep_memory
@@ -30,6 +33,7 @@ class NetworkModel:
         keep_memory()
         keep_few_kernels()
         self._networks = [open_network(run, fold, device) for fold in folds]
+        self._temperatures = [temperatures.get(fold, {}) for fold in folds]
         made = self._networks[0].made
         if choose_device(device) == "cpu":
             own = MODELS[made["model"]]
@@ -64,8 +68,10 @@ class NetworkModel:
         if inputs:
             source = InMemory(inputs, self._rate)
             folds = [
-                np.concatenate([probabilities_of(network, source, head) for head in self.heads], axis=1)
-                for network in self._networks
+                np.concatenate(
+                    [scaled(probabilities_of(network, source, head), own.get(head)) for head in self.heads], 1
+                )
+                for network, own in zip(self._networks, self._temperatures, strict=True)
             ]
             values[able] = np.mean(folds, axis=0) if len(folds) > 1 else folds[0]
         return values
@@ -84,10 +90,15 @@ class NetworkModel:
         return dict(zip(self.heads, np.split(values, sizes[:-1], axis=1), strict=True)), {}
 
 
+def scaled(shares: np.ndarray, temperature: float | None) -> np.ndarray:
+    """Probabilities at a temperature of calibration; as they are without one."""
+    return shares if temperature is None else calibrated(shares, temperature).astype(np.float32)
+
+
 def network_heads(run: Run) -> dict[str, list[str]]:
     """The corpora that each head of a network is for; a head of a label space among several is for none."""
+    from emoset_cli.train.deep.made import network_of
     from emoset_cli.train.deep.members import heads_of
-    from emoset_cli.train.deep.use import network_of
 
     if "," in str(run.config["label_space"]):
         return {head: [] for head in network_of(run)["heads"]}

@@ -32,7 +32,8 @@ class LastState(nn.Module):
         """Embed a batch."""
         with torch.autocast(x.device.type, enabled=False):
             y: torch.Tensor = self.recurrent(x.float())[0]  # batch, frames, width
-        return y[torch.arange(len(y), device=y.device), own - 1]
+        last = (own - 1).view(-1, 1, 1).expand(-1, 1, y.shape[2])
+        return y.gather(1, last).squeeze(1)
 
 
 class MeanState(nn.Module):

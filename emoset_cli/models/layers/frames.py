@@ -22,6 +22,18 @@ class Frames:
         odd = int(keep_odd)
         return Frames([(own + odd) // 2 for own in self.own], (self.longest + odd) // 2, self.device)
 
+    def at_least(self, least: int, longest: int) -> "Frames":
+        """Where shorter utterances are heard with silence behind them, in a batch of ``longest`` frames."""
+        return Frames([max(own, least) for own in self.own], longest, self.device)
+
+    def even(self) -> "Frames":
+        """Without an odd last frame, which has no partner to be pooled with."""
+        return Frames([own - own % 2 for own in self.own], self.longest, self.device)
+
+    def counts(self) -> torch.Tensor:
+        """Frames of each utterance, ``(batch,)``."""
+        return torch.tensor(self.own, device=self.device)
+
     @property
     def padded(self) -> bool:
         """Whether any utterance is shorter than the batch."""

@@ -17,8 +17,9 @@ from emoset_cli.partition import read_partition
 from emoset_cli.prepare import corpus_folder, data_hash, read_utterances
 from emoset_cli.runs import PREDICTION_COLUMNS, Run
 from emoset_cli.train.deep.initial import known_to
+from emoset_cli.train.deep.made import network_of
 from emoset_cli.train.deep.members import members
-from emoset_cli.train.deep.use import network_of, open_network, probabilities, weights_file
+from emoset_cli.train.deep.use import open_network, probabilities, weights_file
 
 
 @dataclass(frozen=True)

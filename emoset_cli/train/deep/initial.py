@@ -12,7 +12,8 @@ from emoset_cli import runs
 from emoset_cli.errors import EmosetError
 from emoset_cli.files import digest
 from emoset_cli.models.parts import roles
-from emoset_cli.train.deep.use import network_of, weights_file
+from emoset_cli.train.deep.made import network_of
+from emoset_cli.train.deep.use import weights_file
 
 SEEN = "seen.csv"
 

@@ -9,7 +9,7 @@ from emoset_cli.partition import PARTITIONS, WITHIN
 from emoset_cli.prepare import data_hash, read_utterances
 from emoset_cli.protocols import goes_across
 from emoset_cli.runs import Run
-from emoset_cli.train.deep.use import network_of
+from emoset_cli.train.deep.made import network_of
 
 
 def heads_of(run: Run) -> dict[str, list[str]]:

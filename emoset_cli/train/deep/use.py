@@ -1,5 +1,6 @@
 """A finished network in use: probabilities through any of its heads, and embeddings, of any prepared utterances."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,16 @@ import numpy as np
 import torch
 
 from emoset_cli.errors import EmosetError, unknown
-from emoset_cli.files import digest, read_json
+from emoset_cli.files import digest
 from emoset_cli.models import MODELS, parts
 from emoset_cli.models.build import build_network
 from emoset_cli.models.hardware import choose_device
 from emoset_cli.runs import Run
-from emoset_cli.train.deep import checkpoint, predict
+from emoset_cli.train.deep import predict
 from emoset_cli.train.deep.batches import Plan, Source, open_source, to_predict
+from emoset_cli.train.deep.made import network_of, run_file
 from emoset_cli.train.deep.segments import cut_up, mean_of_segments
+from emoset_cli.train.deep.weights import bounded, read_weights
 
 
 @dataclass(frozen=True)
@@ -44,21 +47,6 @@ class Network:
         return list(self.made["heads"][head])
 
 
-def network_of(run: Run) -> dict[str, Any]:
-    """What the network of a run is built from (``model.json``).
-
-    Raises:
-        EmosetError: if the run is of a baseline
-    """
-    made: dict[str, Any] = read_json(run.folder / "model.json")
-    if "network" not in made:
-        raise EmosetError(
-            f"{run.name} holds no network, it is of a {made.get('model')}",
-            f"name a run of emoset train {', '.join(MODELS)}",
-        )
-    return made
-
-
 def weights_file(run: Run, made: dict[str, Any], fold: str) -> Path:
     """The weights of a fold, of the best or the final epoch as the run was asked for.
 
@@ -67,10 +55,7 @@ def weights_file(run: Run, made: dict[str, Any], fold: str) -> Path:
     """
     if fold not in made["folds"]:
         raise unknown(f"fold of {run.name}", fold, made["folds"])
-    file = run.folder / str(made["folds"][fold]["final" if run.final else "best"])
-    if not file.is_file():
-        raise EmosetError(f"{file} is missing", "train the run again with --force")
-    return file
+    return run_file(run, str(made["folds"][fold]["final" if run.final else "best"]))
 
 
 def open_network(run: Run, fold: str = "1", device: str = "auto") -> Network:
@@ -86,17 +71,14 @@ def open_network(run: Run, fold: str = "1", device: str = "auto") -> Network:
     """
     made = network_of(run)
     file = weights_file(run, made, fold)
-    found = checkpoint.load(file)
-    model = build_network(
-        made["model"], made["heads"], made["adapters"], made["network"], made["front"], made.get("attributes")
-    )
     _check_encoder(run, made)
-    wanted = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    shapes = {name: tensor.shape for name, tensor in found[0].items()} if found else {}
-    brought = parts.brought(model)  # by an encoder: a run keeps of it what it has trained
-    if not shapes or {name: shapes.get(name, wanted[name] if name in brought else None) for name in wanted} != wanted:
-        raise EmosetError(f"{file} is damaged: it does not hold this network", "train the run again with --force")
-    model.load_state_dict(found[0] if found else {}, strict=False)
+    with bounded(run.folder, run.folder / "model.json", run.again) if run.shared else nullcontext():
+        model = build_network(
+            made["model"], made["heads"], made["adapters"], made["network"], made["front"], made.get("attributes")
+        )
+    # What an encoder brings may be missing: a run keeps of it what it has trained.
+    tensors = read_weights(file, model.state_dict(), parts.brought(model), run.again, finite=run.shared)
+    model.load_state_dict(tensors, strict=False)
     where = torch.device(choose_device(device))
     model = model.to(where, memory_format=torch.channels_last).eval()
     return Network(run.name, fold, model, made, digest(file.read_bytes()), where)
