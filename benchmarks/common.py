@@ -97,8 +97,12 @@ def answered(workspace: Path, words: str) -> Any:
     return json.loads(done.stdout)
 
 
-def measure(command: Sequence[str], cwd: Path | None = None) -> Cost:
-    """Run a command to its end; ends the script if it fails."""
+def measure(command: Sequence[str], cwd: Path | None = None, watch: bool = True) -> Cost:
+    """Run a command to its end; ends the script if it fails.
+
+    To watch the memory of a process and its workers takes some processor time of its own. Without, the peak is the
+    largest resident set of any one of them.
+    """
     path = os.pathsep.join([str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {name: value for name, value in os.environ.items() if not name.startswith("EMOSET_")}
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
@@ -106,7 +110,7 @@ def measure(command: Sequence[str], cwd: Path | None = None) -> Cost:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=cwd, env=environment | {"PYTHONPATH": path}
         )
-        peak = _Peak(process.pid)
+        peak = _Peak(process.pid) if watch else None
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -114,7 +118,7 @@ def measure(command: Sequence[str], cwd: Path | None = None) -> Cost:
     if process.returncode:
         line = " ".join(map(str, command))
         raise SystemExit(f"{line}: exit code {process.returncode}\n{told[0][-500:]}{told[1][-1500:]}")
-    return Cost(wall, usage.ru_utime + usage.ru_stime, peak.stop(), *told)
+    return Cost(wall, usage.ru_utime + usage.ru_stime, peak.stop() if peak else usage.ru_maxrss / 1024, *told)
 
 
 def _read(file: Any) -> str:

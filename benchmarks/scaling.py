@@ -2,7 +2,7 @@
 
 Each copy differs in one sample, so that no recording is the same as another: features are kept by what is heard, and
 would else be made once. Every command runs in a process of its own with one thread; its time is processor time, which
-a busy neighbour disturbs least, and its memory the peak of the process and what it starts.
+a busy neighbour disturbs least, and its memory the largest resident set that the system reports.
 
 Usage: python benchmarks/scaling.py [--corpora FOLDER] [--recordings N] [--workspace FOLDER]. With --workspace it goes
 on where it was interrupted. Writes results/scaling.json, and docs/scaling.md anew (--page: from what was measured).
@@ -18,7 +18,7 @@ from typing import Any
 
 import scaling_page
 import soundfile
-from common import PROJECT, RESULTS, Cost, emoset, machine, measure
+from common import PROJECT, RESULTS, emoset, machine, measure
 from deepspectrum import random_weights
 from speech import random_encoder
 
@@ -107,11 +107,11 @@ def throughput(place: Path, source: Path, few: Path) -> Iterator[tuple[str, str]
 def told(words: str, made: str, folder: Path) -> dict[str, Any]:
     """Cost of a command, what it said in numbers, and the bytes it left."""
     before = size(folder / made) if made else 0
-    workers = [] if words.split()[0] in {"evaluate", "compare"} else ["--workers", "1"]
-    line = emoset(*words.split(), *workers, "--json", "-q", "-d", folder)
+    again = [] if words.split()[0] in {"evaluate", "compare"} else ["--workers", "1", "--force"]
+    line = emoset(*words.split(), *again, "--json", "-q", "-d", folder)
     if words.split()[0] in {"prepare", "train"}:
         line += ["--registry", str(folder.parent / "corpora.yaml")]
-    cost: Cost = measure(line)
+    cost = measure(line, watch=False)
     print(f"{cost.cpu_s:8.1f} s {cost.peak_mb or 0:8.0f} MB  emoset {words}", flush=True)
     answer = json.loads(cost.out)
     found: dict[str, Any] = {"cpu_s": cost.cpu_s, "wall_s": cost.wall_s, "peak_mb": cost.peak_mb}

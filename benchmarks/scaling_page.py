@@ -53,7 +53,7 @@ hours. Whatever is beyond that is extrapolated, and says so.""",
         _growth(stages, times, measured, "cpu_s", "{:.1f}", 1),
         """The exponent is that of the growth between the last three columns, `log2` of how much more the last doubling
 costs than the one before it; the start of the process falls out of it. 1 is linear; small differences are noise.""",
-        "Peak memory in MB, the process and what it starts:",
+        "Peak memory in MB, the largest resident set of the process:",
         _growth(stages, times, measured, "peak_mb", "{:.0f}", 0),
         "What a stage leaves on disk, in MB:",
         _growth(stages, times, measured, "bytes", "{:.2f}", 0, 1e6),
