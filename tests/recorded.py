@@ -13,7 +13,7 @@ from emoset_cli.train.deep.training import Training
 STEPS = 2  # whose gradients are kept: the first batch of either corpus
 
 
-def record(folder: Path, setattr=setattr) -> None:
+def record(folder: Path) -> None:
     """Have each process write ``RANK.json``, and the main one ``gradients-N.safetensors`` of the first steps."""
     begin, learn = Training.start_optimizer, Training.step
     told: list[tuple[str, list[int]]] = []
@@ -37,8 +37,7 @@ def record(folder: Path, setattr=setattr) -> None:
         (folder / f"{ranks.rank()}.json").write_text(json.dumps(told))
         return losses
 
-    setattr(Training, "start_optimizer", start_optimizer)
-    setattr(Training, "step", step)
+    Training.start_optimizer, Training.step = start_optimizer, step
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import speech_models
 from safetensors.numpy import load_file
 
 from emoset_cli import __version__, cores, ranks
-from emoset_cli.cli.main import main
 from emoset_cli.errors import EmosetError
 
 ARIA, CORA = "demo-aria", "demo-cora"
@@ -44,15 +43,12 @@ def both(prepared, tmp_path_factory):
     place = tmp_path_factory.mktemp("ranks")
     alone, shared = place / "alone", place / "shared"
     speech_models.save(place / "encoder")
-    with pytest.MonkeyPatch.context() as patch:
-        lines = place_of(alone, prepared)
-        recorded.record(alone, patch.setattr)
-        assert [main(words) for words in lines[1:]] == [0, 0]
-    (shared / "commands.json").write_text(json.dumps(place_of(shared, prepared)))
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command = [*launch, recorded.__file__, str(shared)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=600)
-    assert done.returncode == 0, done.stderr[-3000:]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    for folder, launch, skipped in ((alone, [], 1), (shared, torchrun, 0)):
+        (folder / "commands.json").write_text(json.dumps(place_of(folder, prepared)[skipped:]))
+        command = [sys.executable, *launch, recorded.__file__, str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=600)
+        assert done.returncode == 0, done.stderr[-3000:]
     return alone, shared, done.stdout
 
 

@@ -259,7 +259,7 @@ def test_yaml_tags_do_nothing(copied, tmp_path):
     assert open_shared(folder).labels(CORA)
     (folder / "emoset.json").unlink()
     (folder / "done.json").write_text(json.dumps({"config.yaml": digest(text.encode())}), "utf-8")
-    with pytest.raises(EmosetError, match=r"config.yaml is not as a training writes it .*could not determine"):
+    with pytest.raises(EmosetError, match=r"config.yaml holds no settings of a run"):
         runs.find_run(tmp_path, str(folder))
     assert not proof.exists()
 

@@ -411,4 +411,4 @@ def test_each_process_takes_a_gpu_of_its_own(monkeypatch):
         taken.append(hardware.own_gpu("cuda"))
     assert taken == ["cuda:1", "cuda:0", "cuda:1", "cuda:0"] and hardware.own_gpu("cpu") == "cpu"
     monkeypatch.setattr("multiprocessing.current_process", lambda: SimpleNamespace(name="MainProcess"))
-    assert hardware.own_gpu("cuda") == "cuda" and hardware.gpus("cuda") == 2 and hardware.gpus("cpu") == 0
+    assert hardware.own_gpu("cuda") == "cuda:0" and hardware.gpus("cuda") == 2 and hardware.gpus("cpu") == 0

@@ -184,7 +184,7 @@ def pid_of(number: int) -> int:
 
 
 def test_an_error_ends_the_others(tmp_path):
-    with pytest.raises(RuntimeError, match=r"^ZeroDivisionError: in a job$") as fault:
+    with pytest.raises(RuntimeError, match=r"^ZeroDivisionError: in a job\n") as fault:
         list(run_jobs(fail, [("bug",), ("bug",)], 2))
     (note,) = fault.value.__notes__
     assert note.startswith("in a worker process:")

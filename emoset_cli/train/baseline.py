@@ -145,12 +145,12 @@ def train(
         parts = run.folder / "folds"
         if run.done:
             shutil.rmtree(parts, ignore_errors=True)  # killed between done.json and here, it was left
+        sweep(run.folder)
         if run.folder in kept:
             progress(len(folds))
             continue
         parts.mkdir(parents=True, exist_ok=True)
-        for folder in (run.folder, parts):
-            sweep(folder)
+        sweep(parts)
         finished = [fold for fold in folds if _is_whole(_part(parts, fold))]
         progress(len(finished))
         jobs += [_fold_job(run, fold, parts) for fold in folds if fold not in finished]

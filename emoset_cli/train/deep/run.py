@@ -51,6 +51,8 @@ def train(
     asked = list(planned)
     kept = [] if force else [run.folder for run in asked if run.done]
     todo = [run for run in asked if run.folder not in kept]
+    for folder in kept if ranks.is_main() else []:
+        sweep(folder)  # killed between done.json and its end, a training leaves its mark
     count = sum(len(run.heard.task.partition.folds) for run in todo)
     single = (device != "cpu" and torch.cuda.is_available()) or count < 2 or ranks.several()
     workers = 1 if single else min(workers or cores(), count)
