@@ -24,6 +24,7 @@ EXTENSIONS = frozenset(
 )
 _BLOCK = 1 << 18  # native samples of all channels a block: 5 s at 48 kHz mono
 _RATES = 1000, 1_000_000  # Hz; a header beyond is damaged, and believing it could fill the memory
+_LONGEST_H = 100  # a compressed file of some MB can hold days of silence, and the store holds them as they are
 _FULL = 16.0  # times full scale: float samples beyond are not in -1..1 but, say, in the range of int16
 _PILE = 4  # samples of one channel exactly at its extreme that make a recording clipped; peak normalisation leaves 1-2
 _CLIP_LEVEL = 0.25  # of full scale: below it equal samples come from coarse quantisation
@@ -73,7 +74,7 @@ def read(path: Path, write: Callable[[np.ndarray], Any]) -> Condition:
                 condition.failure = f"its header gives a sample rate of {sound.samplerate} Hz"
                 return condition
             _read_blocks(sound, write, condition)
-            if not condition.failure and sound.format in {"WAV", "WAVEX", "FLAC", "AIFF", "AU"}:
+            if not condition.failure and sound.format in {"WAV", "WAVEX", "RF64", "FLAC", "AIFF", "AU"}:
                 promised = max(_promised_bytes(path) // max(_frame_bytes(sound), 1), sound.frames)
                 condition.missing = max(0.0, (promised - condition.native_frames) / sound.samplerate)
     except (soundfile.SoundFileError, RuntimeError, ValueError) as error:
@@ -101,6 +102,9 @@ def _read_blocks(sound: Any, write: Callable[[np.ndarray], Any], condition: Cond
             return
         last = len(block) < size
         condition.native_frames += len(block)
+        if condition.native_frames > _LONGEST_H * 3600 * sound.samplerate:
+            condition.failure = f"it lasts more than {_LONGEST_H} hours"
+            return
         if not exact and not np.isfinite(block).all():
             condition.failure = "it holds NaN or infinite samples"
             return
@@ -166,20 +170,27 @@ def is_clipped(condition: Condition) -> bool:
 
 def _frame_bytes(sound: Any) -> int:
     width = {"PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
-    return width.get(sound.subtype, 0) * sound.channels if sound.format in {"WAV", "WAVEX"} else 0
+    return width.get(sound.subtype, 0) * sound.channels if sound.format in {"WAV", "WAVEX", "RF64"} else 0
 
 
 def _promised_bytes(path: Path) -> int:
-    """Bytes of sound a RIFF header promises; 0 where it promises none (other formats, streamed headers).
+    """Bytes of sound a RIFF or RF64 header promises; 0 where it promises none (other formats, streamed headers).
 
     libsndfile silently trusts the file's size instead, so a cut recording would look whole.
     """
     with path.open("rb") as file:
         head = file.read(12)
-        if len(head) < 12 or head[:4] != b"RIFF" or head[8:12] != b"WAVE":
+        if len(head) < 12 or head[:4] not in {b"RIFF", b"RF64"} or head[8:12] != b"WAVE":
             return 0
+        large = 0
         while len(chunk := file.read(8)) == 8:
             name, size = chunk[:4], struct.unpack("<I", chunk[4:])[0]
+            if name == b"ds64" and head[:4] == b"RF64" and size >= 16:
+                fields = file.read(16)
+                large = struct.unpack("<QQ", fields)[1] if len(fields) == 16 else 0
+                size -= 16
+            if name == b"data" and head[:4] == b"RF64":
+                return int(large)
             if name == b"data":
                 streamed = size >= 0xFFFFFF00 or 0x7FFF0000 <= size < 0x80000000  # ffmpeg's and SoX's way to say
                 return 0 if streamed else size  # that the header was written before the length was known

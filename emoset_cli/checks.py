@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import fields
-from math import log10
+from math import inf, log10
 from statistics import median
 from typing import Any
 
@@ -21,7 +21,11 @@ _REPLACE = "get this file again from the corpus's source"
 
 
 def judge_audio(
-    corpus: Corpus, rows: list[dict[str, Any]], records: dict[str, dict[str, Any]], min_duration_s: float
+    corpus: Corpus,
+    rows: list[dict[str, Any]],
+    records: dict[str, dict[str, Any]],
+    min_duration_s: float,
+    max_duration_s: float = inf,
 ) -> tuple[list[dict[str, Any]], list[Problem]]:
     """Split rows of a manifest into usable ones and problems found in their audio (some problems are only noted).
 
@@ -30,6 +34,7 @@ def judge_audio(
         rows: of `manifest.read_names`
         records: of `store.sync`, by path
         min_duration_s: shorter recordings are left out
+        max_duration_s: longer recordings are left out
     """
     usable = []
     problems = []
@@ -39,7 +44,7 @@ def judge_audio(
     usual = Counter((c.native_sample_rate, c.channels) for c in conditions.values() if not c.failure).most_common(1)
     for row in rows:
         condition = conditions[row["path"]]
-        found = list(_faults(condition, min_duration_s, ends_softly))
+        found = list(_faults(condition, min_duration_s, max_duration_s, ends_softly))
         if not condition.failure and (condition.native_sample_rate, condition.channels) != usual[0][0]:
             found.append(_odd_format(condition, *usual[0][0]))
         problems += [Problem(corpus.key, row["path"], row["utterance"], *fault) for fault in found]
@@ -55,7 +60,7 @@ def recording_faults(record: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     """
     condition = _condition(record)
     condition.missing = 0.0
-    return list(_faults(condition, 0.0, ends_softly=False))
+    return list(_faults(condition, 0.0, inf, ends_softly=False))
 
 
 def _condition(record: dict[str, Any]) -> audio.Condition:
@@ -63,7 +68,9 @@ def _condition(record: dict[str, Any]) -> audio.Condition:
     return audio.Condition(**{name: value for name, value in record.items() if name in known})
 
 
-def _faults(c: audio.Condition, min_duration_s: float, ends_softly: bool) -> Iterable[tuple[str, str, str, str]]:
+def _faults(
+    c: audio.Condition, min_duration_s: float, max_duration_s: float, ends_softly: bool
+) -> Iterable[tuple[str, str, str, str]]:
     """(problem, action, detail, mend) for each fault of a recording; one that makes it useless stands alone."""
     duration = c.samples / audio.SAMPLE_RATE
     if c.failure:
@@ -75,8 +82,16 @@ def _faults(c: audio.Condition, min_duration_s: float, ends_softly: bool) -> Ite
         yield "silent", LEFT_OUT, f"all {duration:.2f} s are silent", _REPLACE
     elif duration < min_duration_s:
         yield "too short", LEFT_OUT, f"{duration * 1000:.0f} ms of speech", "lower --min-duration if you want it"
+    elif duration > max_duration_s:
+        yield "too long", LEFT_OUT, *too_long(duration)
     else:
         yield from _blemishes(c, ends_softly)
+
+
+def too_long(seconds: float) -> tuple[str, str]:
+    """Detail and mend of an utterance that is too long to be held as a whole."""
+    detail = f"{seconds / 60:.1f} minutes are no utterance: features and networks hold one as a whole"
+    return detail, "cut it by a table with `start` and `end`, or raise --max-duration"
 
 
 def _kind(failure: str) -> str:

@@ -8,7 +8,7 @@ new extraction, other audio or settings always do. Several processes share the p
 
 import io
 import shutil
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from emoset_cli import features, ranks
+from emoset_cli.audio import SAMPLE_RATE
 from emoset_cli.errors import EmosetError, unknown
 from emoset_cli.features import Recipe
 from emoset_cli.files import atomic, digest, read_json, sweep, write_json
@@ -24,7 +25,8 @@ from emoset_cli.parallel import run_jobs
 from emoset_cli.prepare import corpus_folder
 from emoset_cli.store import AudioStore
 
-_PER_JOB = 16  # utterances
+_PER_JOB = 16  # utterances,
+_HELD = 1200 * SAMPLE_RATE  # or so many samples, which a process holds at once
 _NAMES = "columns.json"
 
 
@@ -135,7 +137,7 @@ def extract(
     progress(*amount(seconds, there))
     cells = longest_first(rows[~rows["audio"].isin(there)])
     audio = corpus_folder(workspace, key) / "audio"
-    jobs = [(*made, audio, parts, cells[at : at + _PER_JOB]) for at in range(0, len(cells), _PER_JOB)]
+    jobs = [(*made, audio, parts, some) for some in together(cells, _PER_JOB)]
     heard = set(there)
     with ranks.in_step():
         for part in run_jobs(_extract_part, ranks.share(jobs), workers):
@@ -191,6 +193,20 @@ def longest_first(utterances: Any) -> list[tuple[Any, ...]]:
     columns = ["utterance", "shard", "offset", "samples", "audio"]
     ordered = utterances.sort_values("samples", ascending=False, kind="stable")
     return list(ordered[columns].itertuples(index=False, name=None))
+
+
+def together(cells: list[tuple[Any, ...]], most: int) -> Iterator[list[tuple[Any, ...]]]:
+    """The utterances of `longest_first` in jobs of at most ``most``; long ones in smaller jobs, one at least."""
+    job: list[tuple[Any, ...]] = []
+    held = 0
+    for cell in cells:
+        if job and (len(job) == most or held + cell[3] > _HELD):
+            yield job
+            job, held = [], 0
+        job.append(cell)
+        held += cell[3]
+    if job:
+        yield job
 
 
 def _extract_part(name: str, means: dict[str, Any], audio: Path, parts: Path, cells: list[tuple]) -> list[str]:

@@ -63,7 +63,7 @@ def extract(
     progress(*feature_store.amount(seconds, there))
     cells = feature_store.longest_first(rows[~rows["audio"].isin(there)])
     made = (recipe.settings["feature"], recipe.means, corpus_folder(workspace, key) / "audio", folder)
-    jobs = [(*made, cells[at : at + _PER_SHARD]) for at in range(0, len(cells), _PER_SHARD)]
+    jobs = [(*made, some) for some in feature_store.together(cells, _PER_SHARD)]
     heard = set(there)
     with ranks.in_step():
         for part in run_jobs(_extract_shard, ranks.share(jobs), workers):

@@ -20,6 +20,7 @@ AUDIO_COLUMNS = [
     "peak_db", "rms_db", "silence", "clipped",
 ]  # fmt: skip
 MIN_DURATION_S = 0.1
+MAX_DURATION_S = 600.0  # features and networks hold an utterance as a whole
 
 
 @dataclass
@@ -44,6 +45,7 @@ def prepare_corpus(
     workers: int = 0,
     force: bool = False,
     min_duration_s: float = MIN_DURATION_S,
+    max_duration_s: float = MAX_DURATION_S,
     progress: Callable[[int, float], Any] = lambda files, seconds: None,
     total: Callable[[int], Any] = lambda files: None,
 ) -> Prepared:
@@ -57,7 +59,8 @@ def prepare_corpus(
         workspace: the folder of what the tool makes
         workers: threads, 0 for all cores
         force: decode everything again
-        min_duration_s: shorter recordings are left out
+        min_duration_s: shorter utterances are left out
+        max_duration_s: longer utterances are left out; a recording that a table cuts into utterances may be longer
         progress: called with (recordings, seconds of speech) as they are done
         total: called once with the number of recordings to do
 
@@ -85,9 +88,10 @@ def prepare_corpus(
     files = [file for file in files if file.path in wanted]
     total(len(files))
     records = store.sync(folder / "audio", source, files, workers, force, progress)
-    whole, problems = judge_audio(corpus, [row for row in found.rows if "end_s" not in row], records, min_duration_s)
+    between = min_duration_s, max_duration_s
+    whole, problems = judge_audio(corpus, [row for row in found.rows if "end_s" not in row], records, *between)
     pieces = [row for row in found.rows if "end_s" in row]
-    cut, of_pieces = segments.cut(corpus, pieces, records, folder / "audio", min_duration_s)
+    cut, of_pieces = segments.cut(corpus, pieces, records, folder / "audio", *between)
     rows = [row | _audio_columns(records[row["path"]]) for row in whole] + cut
     rows.sort(key=lambda row: row["utterance"])
     problems = found.problems + problems + of_pieces + find_identical(rows) + against_count(corpus, rows)
@@ -95,7 +99,7 @@ def prepare_corpus(
         raise EmosetError(f"no recording of {corpus.key} in {source} is usable: {problems[0].detail}", problems[0].mend)
     problems.sort(key=lambda problem: (problem.problem, problem.path))
     prepared = Prepared(corpus.key, _table(corpus, rows), problems, found.other)
-    _write(prepared, corpus, source, folder, min_duration_s)
+    _write(prepared, corpus, source, folder, *between)
     store.discard_unused(folder / "audio", {record["shard"] for record in records.values()})
     return prepared
 
@@ -132,7 +136,7 @@ def _audio_columns(record: dict[str, Any]) -> dict[str, Any]:
     return {name: found.get(name) for name in AUDIO_COLUMNS}
 
 
-def _write(prepared: Prepared, corpus: Corpus, source: Path, folder: Path, min_duration_s: float) -> None:
+def _write(prepared: Prepared, corpus: Corpus, source: Path, folder: Path, min_duration_s: float, max_duration_s: float) -> None:
     sweep(folder)
     table = prepared.utterances
     write_table(folder / "utterances.parquet", lambda path: table.to_parquet(path, index=False))
@@ -141,6 +145,7 @@ def _write(prepared: Prepared, corpus: Corpus, source: Path, folder: Path, min_d
         "corpus": corpus.key,
         "source": str(source),
         "min_duration_s": min_duration_s,
+        "max_duration_s": max_duration_s,
         "entry": entry_hash(corpus),
         "utterances": len(table),
         "left_out": sum(problem.action == LEFT_OUT for problem in prepared.problems),

@@ -6,7 +6,7 @@ from typing import Any
 
 from emoset_cli import levels
 from emoset_cli.audio import SAMPLE_RATE, Condition, is_clipped
-from emoset_cli.checks import SILENT_SPAN, recording_faults
+from emoset_cli.checks import SILENT_SPAN, recording_faults, too_long
 from emoset_cli.corpora import Corpus
 from emoset_cli.problems import KEPT, LEFT_OUT, Problem
 from emoset_cli.store import AudioStore, audio_hash
@@ -49,7 +49,12 @@ def check_times(corpus: Corpus, rows: Rows) -> tuple[Rows, list[Problem]]:
 
 
 def cut(
-    corpus: Corpus, rows: Rows, records: dict[str, dict[str, Any]], folder: Path, min_duration_s: float
+    corpus: Corpus,
+    rows: Rows,
+    records: dict[str, dict[str, Any]],
+    folder: Path,
+    min_duration_s: float,
+    max_duration_s: float,
 ) -> tuple[Rows, list[Problem]]:
     """The rows with the samples that are theirs, as columns of the utterance table, and what is wrong with the others.
 
@@ -59,6 +64,7 @@ def cut(
         records: of `store.sync`, by path
         folder: the store
         min_duration_s: shorter segments are left out
+        max_duration_s: longer segments are left out
     """
     store = AudioStore(folder)
     usable: Rows = []
@@ -74,7 +80,7 @@ def cut(
         for row in pieces:
             found = [_problem(corpus, row, *useless[0])] if useless else []
             if not found:
-                row, found = _cut(corpus, row, record, store, min_duration_s)
+                row, found = _cut(corpus, row, record, store, min_duration_s, max_duration_s)
             problems += found
             if not found:
                 usable.append(row)
@@ -82,7 +88,12 @@ def cut(
 
 
 def _cut(
-    corpus: Corpus, row: dict[str, Any], record: dict[str, Any], store: AudioStore, min_duration_s: float
+    corpus: Corpus,
+    row: dict[str, Any],
+    record: dict[str, Any],
+    store: AudioStore,
+    min_duration_s: float,
+    max_duration_s: float,
 ) -> tuple[dict[str, Any], list[Problem]]:
     start, end = (round(row[name] * SAMPLE_RATE) for name in ("start_s", "end_s"))
     total = record["samples"]
@@ -92,6 +103,8 @@ def _cut(
     if count < min_duration_s * SAMPLE_RATE:
         detail = f"{count / SAMPLE_RATE * 1000:.0f} ms of speech"
         return row, [_problem(corpus, row, "too short", LEFT_OUT, detail, "lower --min-duration if you want it")]
+    if count > max_duration_s * SAMPLE_RATE:
+        return row, [_problem(corpus, row, "too long", LEFT_OUT, *too_long(count / SAMPLE_RATE))]
     samples = store.samples(record["shard"], record["offset"] + start, count)
     measured = levels.measure(samples)
     if measured.high - measured.low <= SILENT_SPAN:

@@ -125,6 +125,23 @@ def strictly(items: Iterable[Any], work: Callable[[Any], Any]) -> tuple[list[Any
     return [work(item) for item in items], True
 
 
+_LONG_S = 120.0  # an utterance beyond is told of where an encoder hears it as a whole
+_ENCODER_GB_S = 0.018  # measured: 10.5 GB for 580 s in float32, of the first layers of wav2vec 2.0, base or large
+
+
+def tell_of_long(utterances: Any) -> None:
+    """Say that the longest utterance of a table takes much memory in a speech encoder, which hears it as a whole."""
+    longest = utterances.loc[utterances["duration_s"].idxmax()]
+    if longest["duration_s"] > _LONG_S:
+        many = int((utterances["duration_s"] > _LONG_S).sum())
+        say(
+            f"WARNING: {longest['utterance']} lasts {longest['duration_s']:.0f} s ({many} last more than {_LONG_S:.0f} "
+            f"s), and a speech encoder hears an utterance as a whole: that takes about "
+            f"{longest['duration_s'] * _ENCODER_GB_S:.0f} GB of memory; emoset prepare --max-duration {_LONG_S:.0f} "
+            "leaves them out"
+        )
+
+
 def finish(well: bool) -> None:
     """Exit code 1 where something failed, after all that could be done was done."""
     if not well:

@@ -25,6 +25,7 @@ from emoset_cli.cli.common import (
     load_registry,
     progress_bar,
     say,
+    tell_of_long,
 )
 from emoset_cli.errors import EmosetError
 
@@ -43,6 +44,9 @@ def prepare(
     partition: Split = "",
     seed: Seed = 0,
     min_duration: Annotated[float, typer.Option("--min-duration", min=0, help="seconds; shorter is left out")] = 0.1,
+    max_duration: Annotated[
+        float, typer.Option("--max-duration", min=0, help="seconds; longer utterances are left out")
+    ] = 600.0,
     strict: Annotated[bool, typer.Option("--strict", help="exit 1 if there is any problem")] = False,
     workspace: Workspace = DEFAULT_WORKSPACE,
     registry: Registry = None,
@@ -72,8 +76,9 @@ def prepare(
             raise EmosetError(f"'{argument}' is not CORPUS=FOLDER", f"for example: emoset prepare emodb={argument}")
         with progress_bar(f"prepare {key}", "recordings", None, quiet) as bar:
             return work.prepare_corpus(
-                get_corpus(known, key), Path(folder), workspace, workers, force, min_duration, bar.advance, bar.total
-            )
+                get_corpus(known, key), Path(folder), workspace, workers, force, min_duration, max_duration,
+                bar.advance, bar.total,
+            )  # fmt: skip
 
     if goes_across(partition):
         mend = f"emoset train svm --partition {partition}"
@@ -278,11 +283,13 @@ def _extract(workspace: Path, recipe: Any, key: str, force: bool, quiet: bool) -
     from time import monotonic
 
     from emoset_cli import feature_store, frame_store
-    from emoset_cli.features import has_frames
+    from emoset_cli.features import family_of, has_frames
     from emoset_cli.prepare import read_utterances
 
     name = recipe.settings["feature"]
     utterances = read_utterances(workspace, key)
+    if family_of(name) == "wav2vec2" and ranks.is_main():
+        tell_of_long(utterances)
     start = monotonic()
     with progress_bar(f"{name} {key}", "utterances", int(utterances["audio"].nunique()), quiet) as bar:
         if has_frames(recipe.settings):

@@ -241,6 +241,8 @@ def _plan(group: list[str], data: _Data, options: Any, known: Any, initial: Any,
             say(f"WARNING: {', '.join(group)}: LEAK in partition {one.partition.name}: {leak}")
     for name, count in unknown(heard.task.utterances, heard.task.partition, options.attributes).items():
         say(f"note: {count} training utterances have no {name}: they teach emotions, but not {name}", quiet)
+    if options.network.get("finetune") and options.eval_window == "whole":
+        tell_of_long(heard.task.utterances)
     entries = {key: entry_hash(known[key]) for key in [*group, *(data.unseen or [])]}
     return plan_run(data.workspace, heard, options, entries, data.labels, data.subset, draw, initial)
 
