@@ -136,7 +136,9 @@ def _audio_columns(record: dict[str, Any]) -> dict[str, Any]:
     return {name: found.get(name) for name in AUDIO_COLUMNS}
 
 
-def _write(prepared: Prepared, corpus: Corpus, source: Path, folder: Path, min_duration_s: float, max_duration_s: float) -> None:
+def _write(
+    prepared: Prepared, corpus: Corpus, source: Path, folder: Path, min_duration_s: float, max_duration_s: float
+) -> None:
     sweep(folder)
     table = prepared.utterances
     write_table(folder / "utterances.parquet", lambda path: table.to_parquet(path, index=False))

@@ -101,8 +101,8 @@ def test_predict_names_headers_that_promise_gigabytes(small, tmp_path):
     peak, code, err = peak_mb("predict", "demo-cora_forest", *sorted(folder.glob(f"{WHO}_p1[12]_*")), *words)
     assert code == 0, err
     assert peak < usual + MORE_MB
-    assert "p11_v1.wav: its header promises 62499.00 s more than the file holds" in err
-    assert "p12_v1.wav: its header promises 268434.46 s more than the file holds" in err
+    assert "WARNING: truncated: 2 of 2, the first is" in err
+    assert "p11_v1.wav (its header promises 62499.00 s more than the file holds)" in err
 
 
 @pytest.mark.slow
@@ -111,9 +111,9 @@ def test_a_network_hears_half_a_day(tmp_path, crossed):
     hours(short, 0.5, tone=True)
     hours(long, 12, tone=True)
     words = ["-d", crossed, "--workers", "1", "--window", "30", "--hop", "30"]
-    usual, code, err = peak_mb("predict", "demo-cora_cnn", short, *words)
+    usual, code, err = peak_mb("predict", "demo-cora_cnn-scratch_standard", short, *words)
     assert code == 0, err
-    peak, code, err = peak_mb("predict", "demo-cora_cnn", long, *words)
+    peak, code, err = peak_mb("predict", "demo-cora_cnn-scratch_standard", long, *words)
     assert code == 0, err
     assert peak < usual + MORE_MB
 
@@ -146,7 +146,7 @@ def test_long_utterances_are_extracted_a_few_at_a_time():
     assert [len(job) for job in together(cells, 16)] == [1, 2, 16, 15]
 
 
-def test_a_speech_encoder_is_not_given_minutes_in_silence(emoset, prepared, tmp_path, capsys, recordings):
+def test_a_speech_encoder_is_not_given_minutes_in_silence(emoset, tmp_path, recordings):
     from emoset_cli.synth.models import tiny_encoder
 
     folder = shutil.copytree(recordings["demo-cora"], tmp_path / "cora", ignore=shutil.ignore_patterns("*_p0[2-9]_*"))

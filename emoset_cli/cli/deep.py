@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from emoset_cli import ranks
-from emoset_cli.cli.common import Attempt, answer, each, finish, list_of, load_registry, say
+from emoset_cli.cli.common import Attempt, answer, each, finish, list_of, load_registry, say, tell_of_long
 from emoset_cli.cli.deep_options import FRONT, MACHINE, NETWORK, OPTIONS, SETTINGS, SPEECH, of_panel, signature
 from emoset_cli.cli.learn import app as app
 from emoset_cli.cli.learn import partition_of, refuse_uncovered
