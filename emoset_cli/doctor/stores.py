@@ -8,6 +8,7 @@ from typing import Any
 from emoset_cli import feature_store, frame_store
 from emoset_cli.doctor.state import DAMAGED, LEFT_OVER, OUTDATED, UNFINISHED, WHOLE, Checked
 from emoset_cli.errors import EmosetError
+from emoset_cli.features import family_of
 from emoset_cli.files import digest, read_json
 from emoset_cli.partition import read_partition
 from emoset_cli.prepare import corpus_folder, read_utterances
@@ -103,7 +104,7 @@ def _features(workspace: Path, folder: Path, key: str) -> Checked:
     try:
         there = (frame_store if (folder / key).is_dir() else feature_store).check(folder, key)
     except BROKEN as error:
-        return Checked("features", name, DAMAGED, said(error), f"{again} --force")
+        return Checked("features", name, DAMAGED, said(error), f"{again}{' and' if ',' in again else ''} --force")
     try:
         table = read_utterances(workspace, key)
     except EmosetError:
@@ -117,4 +118,6 @@ def _features(workspace: Path, folder: Path, key: str) -> Checked:
 
 
 def _extract(full: str, key: str) -> str:
-    return f"emoset extract {full.rpartition('_')[0].partition('-')[0]} {key}, with the options it was given"
+    name = full.rpartition("_")[0]
+    family = family_of(name)
+    return f"emoset extract {family or name} {key}{', with the options it was given' if family else ''}"
