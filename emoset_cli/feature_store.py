@@ -17,7 +17,6 @@ from zipfile import BadZipFile
 import numpy as np
 
 from emoset_cli import features, ranks
-from emoset_cli.audio import SAMPLE_RATE
 from emoset_cli.errors import EmosetError, unknown
 from emoset_cli.features import Recipe
 from emoset_cli.files import atomic, digest, read_json, sweep, write_json
@@ -26,7 +25,7 @@ from emoset_cli.prepare import corpus_folder
 from emoset_cli.store import AudioStore
 
 _PER_JOB = 16  # utterances,
-_HELD = 1200 * SAMPLE_RATE  # or so many samples, which a process holds at once
+_HELD = 1200 * 16_000  # or so many samples, 20 minutes: what a process holds at once
 _NAMES = "columns.json"
 
 

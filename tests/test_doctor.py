@@ -131,12 +131,19 @@ def test_the_mends_mend(emoset, copy, small):
     cut(folder / "predictions.csv")
     corpus, features, run = not_whole(copy)
     assert corpus.mend == f"emoset prepare demo-cora={small / 'recordings'} --force"
-    assert "emoset extract egemaps demo-cora" in features.mend
+    assert features.mend == "emoset extract egemaps-v02 demo-cora --force"
     assert "--force" in run.mend
     assert emoset(*corpus.mend.split()[1:], "-d", copy, "-q").code == 0
-    assert emoset(*features.mend.partition(",")[0].split()[1:], "-d", copy, "-q", "--workers", 1).code == 0
+    assert emoset(*features.mend.split()[1:], "-d", copy, "-q", "--workers", 1).code == 0
     assert emoset("train", "svm", "--force", "-d", copy, "-q", "--workers", 1).code == 0
     assert not_whole(copy) == []
+
+
+def test_the_mend_names_the_feature_set_it_means(emoset, copy):
+    assert emoset("extract", "egemaps-v01b", "-d", copy, "-q", "--workers", 1).code == 0
+    flip(first(copy / "features", "egemaps-v01b*/*.npy"))
+    (features,) = not_whole(copy)
+    assert features.mend == "emoset extract egemaps-v01b demo-cora --force"
 
 
 def test_what_was_interrupted_is_no_damage(emoset, copy):
