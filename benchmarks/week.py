@@ -23,7 +23,7 @@ from week_processes import Command, Ended, blow, linger, load, together
 
 _OWN = {"all", "recordings", "aside", "w", "quiet", "out", "tmp", "home", "said", "plan.yaml", "search.yaml"}
 _ALONE = ("--workers", "1", "-q")
-_KILLED, _TWO, _DISTURBED = 0.4, 0.25, 0.12  # shares of the commands
+_KILLED, _TWO, _DISTURBED, _NOTICED = 0.4, 0.25, 0.12, 0.7  # shares of the commands
 
 
 class Week:
@@ -76,6 +76,8 @@ class Week:
         while len(self.ended) < count:
             if self.rng.random() < _DISTURBED:
                 self.disturbances[re.sub("demo-....", "a corpus", self.life.disturb())] += 1
+                if self.rng.random() < _NOTICED:
+                    self._repair()
             two = self.rng.random() < _TWO
             chosen = [self.life.command() for _ in range(1 + two)]
             if two and self.rng.random() < 0.3:
@@ -86,6 +88,14 @@ class Week:
             for one in found if not two else []:
                 self._heed(one)
 
+    def _repair(self) -> None:
+        """What a user does who has noticed that recordings or features changed."""
+        workspace = str(self.life.workspace)
+        self.note(together([self.begin("prepare", self._prepare(self.life.workspace))]))
+        for feature in ("egemaps", "gemaps"):
+            words = ["extract", feature, *_ALONE, "-d", workspace]
+            self.note(together([self.begin("extract", words, self.rng.random() < _KILLED)]))
+
     def _heed(self, one: Ended) -> None:
         """What a doctor says while nothing else is at work: damage only where it was done by hand."""
         if one.kind == "doctor" and not one.blow and one.outcome in {"exit 0", "exit 1"} and one.out:
@@ -95,7 +105,7 @@ class Week:
 
     # ---------------- the end
 
-    def end(self) -> None:
+    def end(self, brief: bool) -> None:
         """See that nobody works on, that the workspace is or can be made whole, and that its runs are right."""
         workspace = self.life.workspace
         self.faults += [f"lives on: {line}" for line in linger(self._pids, 90.0)]
@@ -110,7 +120,7 @@ class Week:
         self.do(self._prepare(workspace))
         for feature in ("egemaps", "gemaps"):
             self.do(["extract", feature, *_ALONE, "-d", str(workspace)])
-        for words in everything(workspace, self.place):
+        for words in everything(workspace, self.place, brief):
             self.do(words)
         one = self.do(["doctor", "--json", "-d", str(workspace)])
         states = (
@@ -201,13 +211,14 @@ def _mend(told: str) -> list[str]:
     return [*words, *(["--force"] if "--force" in told and "--force" not in words else [])]
 
 
-def week(place: Path, count: int, seed: int) -> Week:
+def week(place: Path, count: int, seed: int, brief: bool = False) -> Week:
     """Live a week in a folder of its own: environment and working folder of this process are changed for good.
 
     Args:
         place: does not exist yet
         count: commands
         seed: of every choice
+        brief: train less in the end
     """
     found = Week(place, seed)
     for name in [name for name in os.environ if name.startswith("EMOSET_")]:
@@ -219,7 +230,7 @@ def week(place: Path, count: int, seed: int) -> Week:
     os.chdir(place / "home")
     load()
     found.live(count)
-    found.end()
+    found.end(brief)
     return found
 
 

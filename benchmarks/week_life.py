@@ -167,7 +167,10 @@ class Life:
         return ["evaluate", *self.rng.choice([[], self._run_names(1), self._run_names(2)]), "-q"]
 
     def _compare(self) -> list[str]:
-        return ["compare", *self._run_names(2), "-q"]
+        runs = self.runs()
+        corpus = self.rng.choice(runs or ["none"]).split("_")[0]
+        alike = [name for name in runs if name.split("_")[0] == corpus]
+        return ["compare", *(self.rng.sample(alike, 2) if len(alike) > 1 else self._run_names(2)), "-q"]
 
     def _transfer(self) -> list[str]:
         return ["transfer", "--baselines", "-q"]
@@ -198,7 +201,8 @@ class Life:
         return ["run", str(self.place / "plan.yaml"), "--workers", self.rng.choice("12"), "-q"]
 
     def _search(self) -> list[str]:
-        return ["search", str(self.place / "search.yaml"), "-t", self.rng.choice(list(FEW)), "--workers", "1", "-q"]
+        return ["search", str(self.place / "search.yaml"), "-t", self.rng.choice(list(FEW)), "--workers", "1", "-q",
+                *self.rng.choice([[], ["--retry"]])]  # fmt: skip
 
     def _calibrate(self) -> list[str]:
         return ["calibrate", *self._run_names(1, network=True), "-q"]
@@ -210,12 +214,14 @@ class Life:
         return ["doctor", "--json"]
 
 
-def everything(workspace: Path, place: Path) -> Iterator[list[str]]:
-    """All commands that make runs, each once, in one process."""
+def everything(workspace: Path, place: Path, brief: bool = False) -> Iterator[list[str]]:
+    """All commands that make runs, each once, in one process; ``brief``: one of each model."""
     end = ["--workers", "1", "-q", "-d", str(workspace)]
     for commands in TRAIN.values():
-        for words in commands:
+        for words in commands[-1:] if brief else commands:
             yield [*words, *end]
+    if brief:
+        return
     for key in FEW:
         yield ["search", str(place / "search.yaml"), "-t", key, *end]
     yield ["run", str(place / "plan.yaml"), *end]

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,7 +88,11 @@ class Command:
                 os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
             from emoset_cli.cli.main import main
 
-            code = main(self.words)
+            sys.argv = ["emoset", *self.words]
+            try:
+                main()  # as its entry point: with no arguments it ends the interpreter
+            except SystemExit as stop:
+                code = stop.code if isinstance(stop.code, int) else 70
             sys.stdout.flush()
             sys.stderr.flush()
             atexit._run_exitfuncs()
@@ -106,7 +111,6 @@ class Command:
         now = time.monotonic()
         if not done:
             if now > self._strike and not self._struck:
-                self._struck = True
                 self._hit()
             if now - self._begun > LIMIT_S:
                 os.killpg(self.pid, signal.SIGKILL)
@@ -118,10 +122,12 @@ class Command:
         return self._answer(outcome, now, "")
 
     def _hit(self) -> None:
-        if self.blow == "child":
-            os.kill(self.pid, signal.SIGKILL)
-        else:
-            os.killpg(self.pid, signal.SIGKILL if self.blow == "group" else signal.SIGINT)
+        with suppress(ProcessLookupError):  # its group is not there yet: at the next look
+            if self.blow == "child":
+                os.kill(self.pid, signal.SIGKILL)
+            else:
+                os.killpg(self.pid, signal.SIGKILL if self.blow == "group" else signal.SIGINT)
+            self._struck = True
 
     def _answer(self, outcome: str, now: float, fault: str) -> Ended:
         out, err = (path.read_text("utf-8", "replace") if path.exists() else "" for path in (self._out, self._err))

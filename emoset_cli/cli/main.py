@@ -1,6 +1,7 @@
 """The command ``emoset``: commands below, and the one place where an error becomes two lines and an exit code."""
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -118,5 +119,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if _debugging():
             raise
     if arguments is None:
+        signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # all is done and said: what ends the interpreter would else say it
         sys.exit(code)
     return code

@@ -1,6 +1,9 @@
 """openSMILE functionals: eGeMAPS and every other standard set, bit for bit what `opensmile.Smile` answers."""
 
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +51,33 @@ def build(feature_set: str) -> tuple[list[str], Callable[[list[np.ndarray]], np.
     one = _reusing(smile) if opensmile.__version__ in _RESETTABLE else _plainly(smile)
 
     def extract(waveforms: list[np.ndarray]) -> np.ndarray:
-        return np.stack([one(waveform) for waveform in waveforms]).astype(np.float32)
+        rows = []
+        for waveform in waveforms:
+            with _interrupted_later():
+                rows.append(one(waveform))
+        return np.stack(rows).astype(np.float32)
 
     return list(smile.feature_names), extract
+
+
+@contextmanager
+def _interrupted_later() -> Iterator[None]:
+    """Let Ctrl-C wait for the end of the utterance.
+
+    openSMILE hands over its numbers by a callback from C: an exception there is printed and lost, and the numbers too.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    pressed: list[tuple[int, Any]] = []
+    signal.signal(signal.SIGINT, lambda number, frame: pressed.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        before(*pressed[0])
 
 
 def _plainly(smile: Any) -> Callable[[np.ndarray], np.ndarray]:
