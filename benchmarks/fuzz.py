@@ -25,10 +25,14 @@ def main() -> None:
             "-q",
             "-p",
             "no:cacheprovider",
+            "-m",
+            "slow or not slow",
             str(PROJECT / "tests" / "test_fuzz.py"),
         ]
         done = subprocess.run(words, cwd=PROJECT, env=environment, capture_output=True, text=True)
         seconds = time.perf_counter() - start
+        if not counts.is_file():
+            raise SystemExit(f"no example was tried:\n{done.stdout[-4000:]}{done.stderr[-2000:]}")
         found = json.loads(counts.read_text(encoding="utf-8"))
     if done.returncode:
         print(done.stdout[-4000:])

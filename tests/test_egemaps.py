@@ -1,5 +1,8 @@
 """One openSMILE engine, reset after each utterance, answers what a new one for each utterance does."""
 
+import os
+import signal
+import sys
 import warnings
 
 import numpy as np
@@ -40,3 +43,26 @@ def test_an_engine_of_another_version_is_not_reused(monkeypatch):
     expected = smile.process_signal(voiced.astype(np.float32) / 32768, 16000)
     assert names == list(expected.columns)
     assert np.array_equal(extract([voiced]), expected.to_numpy(np.float32))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal to itself")
+def test_ctrl_c_waits_for_the_end_of_the_utterance(monkeypatch, capfd):
+    real, heard = opensmile.Smile._sink_callback, []
+
+    def collecting(*lists):
+        hear = real(*lists)
+
+        def callback(*data):
+            os.kill(os.getpid(), signal.SIGINT)  # raised here, it would be printed, and the numbers lost
+            hear(*data)
+            heard.append(lists[0])
+
+        return callback
+
+    monkeypatch.setattr(opensmile.Smile, "_sink_callback", staticmethod(collecting))
+    _, extract = egemaps.build("eGeMAPSv02")
+    with pytest.raises(KeyboardInterrupt):
+        extract(recordings())
+    assert len(heard) == 1 and len(heard[0]) == 1
+    assert capfd.readouterr().err == ""
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

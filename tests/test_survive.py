@@ -203,6 +203,12 @@ def test_interrupted_by_the_user(recordings, tmp_path, whom):
     well(start(words, workspace))
 
 
+def test_ctrl_c_at_the_very_end_changes_nothing():
+    late = "import atexit, os, signal; atexit.register(os.kill, os.getpid(), signal.SIGINT); "
+    done = subprocess.run([*RUN[:2], late + RUN[2], "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def processes(group):
     """(pid, command line) of the living processes of a session, started by `start`."""
     listed = subprocess.run(
