@@ -116,6 +116,17 @@ def test_show_tells_settings_scores_files_and_history(emoset, crossed):
         assert f"\n{heading}" in out
 
 
+@pytest.mark.parametrize("row", ["1,2,3,4,5,6,7,8,9,10,11,12", "1"])
+def test_a_history_with_rows_of_another_length_is_refused(emoset, crossed, tmp_path, row):
+    workspace = shutil.copytree(crossed, tmp_path / "w")
+    history = next((workspace / "runs").glob("demo-cora_cnn*/history.csv"))
+    history.write_text(history.read_text("utf-8") + row + "\n", "utf-8")
+    answer = emoset("runs", "show", history.parent.name, "-d", workspace)
+    assert answer.code == 1
+    told = f"error: {history} is no table of epochs (a row is longer or shorter than the head)\n  mend: train again"
+    assert answer.err.startswith(told)
+
+
 def test_show_tells_what_a_run_rests_on_and_what_rests_on_it(emoset, results):
     base, other = folder_of(results, CORA_SVM), folder_of(results, CORA_FOREST)
     builds_on(other, f"{base.name}:final")

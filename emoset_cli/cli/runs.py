@@ -107,7 +107,10 @@ def _history(path: Path) -> list[dict[str, str]]:
         return []
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            return [{str(name): str(value) for name, value in row.items()} for row in csv.DictReader(file)]
+            rows = list(csv.DictReader(file))
+        if any(None in row or None in row.values() for row in rows):  # cells without a column, columns without a cell
+            raise csv.Error("a row is longer or shorter than the head")
+        return [{str(name): str(value) for name, value in row.items()} for row in rows]
     except (csv.Error, UnicodeDecodeError) as error:
         raise EmosetError(f"{path} is no table of epochs ({error})", "train again with --force") from None
 

@@ -37,8 +37,8 @@ def read_described(run: Run) -> dict[str, Any]:
     """
     path = run_file(run, "model.json")
     made = read_checked(path)
-    demand(made.get("model") in BASELINES, path, f"there is no model {str(made.get('model'))[:80]!r}")
-    demand(made.get("normalise") in {"train", "corpus", "speaker"}, path, "'normalise' is not as a training writes it")
+    demand(made.get("model") in list(BASELINES), path, f"there is no model {str(made.get('model'))[:80]!r}")
+    demand(made.get("normalise") in ("train", "corpus", "speaker"), path, "'normalise' is not as a training writes it")
     for name in ("groups", "columns"):
         fine = isinstance(made.get(name), list) and made[name] and all(isinstance(one, str) for one in made[name])
         demand(bool(fine), path, f"'{name}' is no list of texts")

@@ -42,7 +42,7 @@ def network_of(run: Run) -> dict[str, Any]:
             f"{run.name} holds no network, it is of a {made.get('model')}",
             f"name a run of emoset train {', '.join(MODELS)}",
         )
-    demand(made.get("model") in MODELS, path, f"there is no model {str(made.get('model'))[:80]!r}")
+    demand(made.get("model") in list(MODELS), path, f"there is no model {str(made.get('model'))[:80]!r}")
     for name, fine in _FINE.items():
         demand(name in made or name in _OPTIONAL, path, f"it does not tell '{name}'")
         demand(name not in made or fine(made[name]), path, f"'{name}' is not as a training writes it")
@@ -119,8 +119,8 @@ _FINE: dict[str, Callable[[Any], bool]] = {
     "network": lambda value: isinstance(value, dict),
     "front": lambda value: isinstance(value, dict),
     "feature": lambda value: isinstance(value, str) and "/" not in value and "\\" not in value and ".." not in value,
-    "precision": lambda value: value in {"fp32", "bf16"},
-    "eval_window": lambda value: value in {"whole", "crop"},
+    "precision": lambda value: value in ("fp32", "bf16"),
+    "eval_window": lambda value: value in ("whole", "crop"),
     "window_s": lambda value: _number(value) and value > 0,
     "segments": lambda value: (
         isinstance(value, list) and len(value) == 2 and all(map(_number, value)) and 0 < value[1] <= value[0]
