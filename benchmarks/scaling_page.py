@@ -70,10 +70,11 @@ the start of the process and the reading of weights included, which makes them t
         _throughput(stages, times, measured),
         "## Extrapolated: what large corpora would cost",
         f"""Time goes on along the straight line, by hours of audio where all of it is read, by utterances else;
-memory and disk as from {times[-3]} x to {times[-1]} x. "<" stands where the slope was not seen and is what it could be at most. Of the CNN this is {base_epochs(measured, times)} epochs
-of the small network; EmoNet's own has several times its work, and a GPU does it. "On {MACHINES}" is {MACHINES} machines
-of {CORES} cores, where the stage can be shared so far, and without loss on the way. Peak memory counts pages of mapped
-audio too, which the system takes back when it needs them: of `prepare` and `train cnn` it is an upper bound.""",
+memory and disk as from {times[-3]} x to {times[-1]} x. "<" stands where the slope was not seen and is what it could be
+at most. Of the CNN this is {base_epochs(measured, times)} epochs of the small network; EmoNet's own has several times
+its work, and a GPU does it. "On {MACHINES}" is {MACHINES} machines of {CORES} cores, where the stage can be shared so
+far, and without loss on the way. Peak memory counts pages of mapped audio too, which the system takes back when it
+needs them: of `prepare` and `train cnn` it is an upper bound.""",
         *(_cost(name, hours, count, stages, times, measured) for name, (hours, count) in CORPORA.items()),
         "## What breaks first",
         f"""Hours of speech (at 3 s an utterance) at which a stage needs {MEMORY_GB} GB of memory, and at which it takes
@@ -86,8 +87,8 @@ audio too, which the system takes back when it needs them: of `prepare` and `tra
 
 _READING = """What follows from it:
 
-- **Memory, not time, is the first wall** of what holds whole tables: an SVM's features, the predictions of a run and
-  their report. A network, which reads batch by batch, has no such wall.
+- **Memory, not time, is the first wall** on one machine: tables of utterances, features and predictions are held whole.
+  The rows of `prepare` and `train cnn` are upper bounds (see above), the others are not.
 - **Parts that stay in one process** (`prepare`, `evaluate`, `compare`) are cheap for each utterance, and become the
   longest where the others are shared by many machines: Amdahl's law at work.
 - **Files**: the audio store writes shards, not one file, and each is mapped when it is read. A feature set is one array
