@@ -117,8 +117,10 @@ def _owned(keys: list[str], unseen: list[str], there: list[str]) -> str:
     """Options that run a plan over prepared corpora alone; "" if there are none for it."""
     have = [key for key in keys if key in there] or [key for key in there if key not in unseen]
     left = [key for key in unseen if key in there] or [key for key in there if key not in have]
-    if unseen and not left:
+    if not unseen:
+        left = []
+    elif not left:
         have, left = have[:-1], have[-1:]
     words = [f"--corpora {','.join(have)}"] if have != keys else []
-    words += [f"--unseen {','.join(left)}"] if left and [*left] != unseen else []
+    words += [f"--unseen {','.join(left)}"] if left != unseen else []
     return " ".join(words) if have else ""
