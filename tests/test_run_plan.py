@@ -181,6 +181,16 @@ def test_a_label_space_must_keep_something_of_each_corpus(emoset, prepared, tmp_
     )
 
 
+def test_a_plan_is_shown_to_be_changed(emoset, tmp_path):
+    shown = emoset("run", "zhu2020", "--show", "-d", tmp_path)
+    assert (shown.code, shown.err) == (0, "") and yaml.safe_load(shown.out)["corpora"] == ["emodb", "crema-d"]
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(shown.out, "utf-8")
+    assert emoset("run", mine, "--show", "--json", "-d", tmp_path).json() == yaml.safe_load(shown.out)
+    answer = emoset("run", "zhu2021", "--show", "-d", tmp_path)
+    assert (answer.code, answer.out) == (1, "") and "did you mean 'zhu2020'?" in answer.err
+
+
 def test_corpora_that_are_missing_or_unknown(emoset, prepared, tmp_path):
     path = plan_of(tmp_path, f"corpora: [emodb, {CORA}]\nruns: {{a: {SVM}}}\n")
     answer = emoset("run", path, "-d", prepared)
