@@ -186,7 +186,7 @@ def test_a_plan_is_shown_to_be_changed(emoset, tmp_path):
     assert (shown.code, shown.err) == (0, "") and yaml.safe_load(shown.out)["corpora"] == ["emodb", "crema-d"]
     mine = tmp_path / "mine.yaml"
     mine.write_text(shown.out, "utf-8")
-    assert emoset("run", mine, "--show", "--json", "-d", tmp_path).json() == yaml.safe_load(shown.out)
+    assert emoset("run", mine, "--show", "--json", "-d", tmp_path).json() == {"plan": "mine", "yaml": shown.out}
     answer = emoset("run", "zhu2021", "--show", "-d", tmp_path)
     assert (answer.code, answer.out) == (1, "") and "did you mean 'zhu2020'?" in answer.err
 

@@ -115,12 +115,10 @@ def run(
 
 
 def _show(file: Path, as_json: bool) -> None:
-    """The text of a plan on stdout, as it is, or what it says as JSON."""
-    import yaml
-
+    """The text of a plan on stdout, as it is."""
     text = file.read_text("utf-8")
     if as_json:
-        answer(yaml.safe_load(text), (), as_json)
+        answer({"plan": file.stem, "yaml": text}, (), as_json)
     else:
         typer.echo(text, nl=False)
 
