@@ -34,7 +34,7 @@ def read_history(run: Run) -> History:
     folds: History = {}
     try:
         for row in csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))):
-            numbers = {key: float(row[key]) for key in _NEEDED}
+            numbers = {key: float(row[key] or nan) for key in _NEEDED}
             numbers |= {key: float(row[key]) for key in row if key.startswith(_OF_CORPUS) and row[key]}
             folds.setdefault(row["fold"], []).append(numbers | {"best": float(numbers["epoch"] == best[row["fold"]])})
     except (KeyError, TypeError, ValueError, csv.Error, AttributeError) as error:

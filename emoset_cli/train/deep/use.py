@@ -74,8 +74,9 @@ def open_network(run: Run, fold: str = "1", device: str = "auto") -> Network:
     _check_encoder(run, made)
     with bounded(run.folder, run.folder / "model.json", run.again) if run.shared else nullcontext():
         model = build_network(
-            made["model"], made["heads"], made["adapters"], made["network"], made["front"], made.get("attributes")
-        )
+            made["model"], made["heads"], made["adapters"], made["network"], made["front"], made.get("attributes"),
+            made.get("dimensions"),
+        )  # fmt: skip
     # What an encoder brings may be missing: a run keeps of it what it has trained.
     tensors = read_weights(file, model.state_dict(), parts.brought(model), run.again, finite=run.shared)
     model.load_state_dict(tensors, strict=False)
