@@ -34,7 +34,7 @@ def onnx_files(
     _need()
     files: dict[str, bytes] = {}
     told: dict[str, Any] = {}
-    for head, labels in network.made["heads"].items():
+    for head, labels in ((head, labels) for head, labels in network.made["heads"].items() if labels):
         name = _name(head, files)
         graph = Exportable(network.model, head, temperatures.get(head, 1.0))
         files[name] = _exported(graph, probes)

@@ -54,9 +54,9 @@ def embedded(
     for corpus, rows in table.groupby("corpus", sort=False):
         head = corpus_heads[str(corpus)]
         values.append(embeddings(network, workspace, rows, head))
-        prediction = rows["utterance"].map(said).to_numpy(object)
+        prediction = rows["utterance"].map(said).fillna("").to_numpy(object)
         unsaid = (rows["partition"] == "train").to_numpy()
-        if unsaid.any():
+        if unsaid.any() and network.labels(head):
             best = probabilities(network, workspace, rows[unsaid], head).argmax(1)
             prediction[unsaid] = np.array(network.labels(head), object)[best]
         tables.append(rows.assign(prediction=prediction)[COLUMNS])
