@@ -83,7 +83,7 @@ def spearman(truth: Sequence[float] | np.ndarray, prediction: Sequence[float] | 
 
     Example:
         >>> round(spearman([1, 2, 3, 4], [10, 20, 20, 15]), 6)
-        0.632456
+        0.316228
     """
     return pearson(_ranks(np.asarray(truth, float)), _ranks(np.asarray(prediction, float)))
 
