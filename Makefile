@@ -4,11 +4,12 @@ VENV ?= .venv
 READY := $(VENV)/.ready
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test lint format docs bench clean
+.PHONY: help setup demo test test-all lint format docs bench clean
 
 help:
 	@echo "make demo    synthesise three small corpora and run the whole chain to an HTML report"
 	@echo "make test    run the tests (on real corpora too, where EMOSET_CORPORA names their folder)"
+	@echo "make test-all  the slow ones too: kills by the dozen, the papers' plans, several processes"
 	@echo "make lint    ruff and mypy"
 	@echo "make docs    the docs as a site, in site/"
 	@echo "make bench   measure speed; see benchmarks/"
@@ -27,6 +28,9 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -n auto
+
+test-all: $(READY)
+	$(BIN)/python -m pytest -n auto -m "slow or not slow"
 
 lint: $(READY)
 	$(BIN)/ruff check

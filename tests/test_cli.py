@@ -390,6 +390,7 @@ def fewer(small, tmp_path):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", ["ENOSPC", "EROFS", "EACCES", "EIO"])
 @pytest.mark.parametrize("name", WRITERS)
 def test_when_the_system_refuses_to_write_nothing_is_lost(emoset, small, fewer, tmp_path, monkeypatch, name, code):
@@ -464,6 +465,7 @@ def mounts():
     return subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not mounts(), reason="needs root and the right to mount")
 def test_a_disk_that_is_really_full_or_read_only(small, fewer, tmp_path):
     disk = tmp_path / "disk"

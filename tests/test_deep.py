@@ -78,6 +78,7 @@ def test_the_same_seed_is_the_same_run(emoset, workspace, tmp_path):
     assert {path.name: path.read_bytes() for path in first.iterdir()} == kept
 
 
+@pytest.mark.slow
 def test_folds_are_trained_side_by_side(emoset, workspace):
     words = ["-t", CORA, "--partition", "folds:3", "-p", 1, "-e", 1, *TINY[:-1], 2]
     run = train(emoset, workspace, *words)[0]
@@ -184,6 +185,7 @@ def epochs_done(workspace):
     return json.loads(found[0].read_text())["epoch"] if found else 0
 
 
+@pytest.mark.slow
 def test_a_killed_training_ends_as_one_that_was_not(emoset, workspace, prepared, tmp_path):
     whole = Path(train(emoset, workspace, "-t", CORA, *SLOW)[0]["folder"])
     expected = {path.name: path.read_bytes() for path in whole.iterdir()}

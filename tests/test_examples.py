@@ -32,6 +32,7 @@ def follow(page: str, copy: Path) -> list[list[str]]:
     return [[REAL.get(word, word) for word in line] for line in lines]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["new-feature.md", "new-model.md"])
 def test_the_worked_example_of_a_page_works(page, tmp_path, prepared):
     commands = follow(page, tmp_path / "copy")

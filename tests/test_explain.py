@@ -62,8 +62,9 @@ def test_the_surest_mistakes_come_first_and_right_ones_are_of_each_label_in_turn
     assert found["n_mistakes"] == 4 and found["surety"] == "probability"
     assert [row["truth"] for row in found["right"]] in (["joy", "anger", "joy"], ["anger", "joy", "anger"])
     assert found["mistakes"][0]["surety"] == pytest.approx(0.73)
-    assert any("mine, gender: male is served worst, UAR 50.0 against 100.0 of female" in one
-               for one in explained.sentences(found))  # fmt: skip
+    told = explained.sentences(found)
+    assert any("mine, gender: male is served worst, UAR 50.0 against 100.0 of female" in one for one in told)
+    assert any(one.endswith("but rest on 2 speakers only.") for one in told), told
 
 
 def test_disagreements_are_counted_by_who_is_right(tmp_path):

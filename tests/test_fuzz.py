@@ -28,6 +28,8 @@ from emoset_cli import audio, files, runs
 from emoset_cli.cli.main import app, main
 from emoset_cli.errors import EmosetError
 
+pytestmark = pytest.mark.slow
+
 TIMES = int(os.environ.get("EMOSET_FUZZ", "1"))
 COUNTS = os.environ.get("EMOSET_FUZZ_COUNTS", "")  # a file for the counts
 _LIMIT_S = 60  # of one example; a busy machine included

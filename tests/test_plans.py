@@ -29,7 +29,14 @@ def ends_of_work(place):
     return {file: file.stat().st_mtime_ns for file in files}
 
 
-@pytest.mark.parametrize("name", sorted(run_over.shipped()))
+QUICK = {"alisamir2022-grid", "emonet2021-table3"}
+
+
+def each_plan():
+    return [pytest.param(name, marks=[pytest.mark.slow] * (name not in QUICK)) for name in sorted(run_over.shipped())]
+
+
+@pytest.mark.parametrize("name", each_plan())
 def test_smoke_size_ends_with_all_tables_and_is_not_done_twice(name, emoset, place):
     command = ["run", name, "--size", "smoke", "-d", place, "--workers", 1, "--json"]
     first = emoset(*command)

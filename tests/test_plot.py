@@ -65,6 +65,7 @@ def test_a_projection_is_repeatable_and_keeps_groups_apart(method):
     project_groups(method)
 
 
+@pytest.mark.slow
 def test_umap_is_a_projection_like_the_others_and_does_not_chatter(emoset, place):
     """All of UMAP in one test: it takes a while to compile, in each process anew."""
     project_groups("umap")

@@ -16,6 +16,8 @@ from safetensors.numpy import load_file
 from emoset_cli import __version__, cores, ranks
 from emoset_cli.errors import EmosetError
 
+pytestmark = pytest.mark.slow
+
 ARIA, CORA = "demo-aria", "demo-cora"
 NETWORK = ["-nf", "4", "-N", "1", "-nm", "16", "-w", "1.5", "-bs", "15", "-do", "0", "--precision", "fp32"]
 TRAIN = ["train", "cnn", "-mt", "-t", f"{ARIA},{CORA}", *NETWORK, "-lr", "0.001", "--seed", "2"]

@@ -206,6 +206,7 @@ def test_files_cut_in_the_middle_of_speech_are_noticed(real, tmp_path):
     assert noticed == {"03-01-02-01-01-02-17.wav", "03-01-06-02-02-02-17.wav"}  # the third was cut in a pause
 
 
+@pytest.mark.slow
 def test_an_imagenet_network_hears_emotions(prepared, real, tmp_path, emoset):
     """SqueezeNet's real weights on URDU: far above chance on devel, which is 25 %."""
     weights = real.parent / "weights" / "squeezenet1_0-imagenet.safetensors"
@@ -219,6 +220,7 @@ def test_an_imagenet_network_hears_emotions(prepared, real, tmp_path, emoset):
     assert run["devel_uar"] > 0.4
 
 
+@pytest.mark.slow
 def test_a_network_learns_from_real_speech_and_passes_it_on(prepared, tmp_path, emoset):
     """A narrow network on EmoDB, a few steps: above chance (14 %) on devel; then the last layer is trained for URDU."""
     workspace = shutil.copytree(prepared, tmp_path / "w")

@@ -34,6 +34,7 @@ runs:
 BASELINES = ["--only", "svm,forest"]
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(sys.platform == "win32", reason="needs process groups"),
     pytest.mark.skipif(not shutil.which("ps"), reason="needs ps"),
 ]

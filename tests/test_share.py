@@ -194,6 +194,7 @@ class Small(torch.nn.Module):
         return torch.cat([heard, self.recurrent(x, frames, corpus)], 1)
 
 
+@pytest.mark.slow
 def test_onnx_is_checked_and_takes_any_batch_and_length(models):
     """Whole networks: benchmarks/onnx_check.py."""
     import onnxruntime

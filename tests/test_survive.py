@@ -20,7 +20,7 @@ SEED = int(os.environ.get("EMOSET_SEED", "0"))
 ENV = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 RUN = [sys.executable, "-c", "from emoset_cli.cli.main import main; main()"]
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs process groups")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="needs process groups")]
 
 
 def snapshot(folder):

@@ -85,6 +85,7 @@ def until_all(work, count, meanwhile=lambda: None, bound_s=60.0):
     return found
 
 
+@pytest.mark.slow
 def test_jobs_end_well_though_workers_are_killed_at_random(tmp_path, scheduler):
     rng, killed = random.Random(int(os.environ.get("EMOSET_SEED", "0"))), []
 

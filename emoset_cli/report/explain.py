@@ -187,9 +187,11 @@ def sentences(found: dict[str, Any]) -> list[str]:
             groups.setdefault((one["corpus"], one["by"]), []).append(one)
     for (corpus, by), own in groups.items():
         worst, best = (choose(own, key=lambda one: one["uar"]["value"]) for choose in (min, max))
-        apart = None not in (worst["uar"]["high"], best["uar"]["low"]) and worst["uar"]["high"] < best["uar"]["low"]
         numbers = f"UAR {100 * worst['uar']['value']:.1f} against {100 * best['uar']['value']:.1f} of {best['group']}"
+        few = min(worst["speakers"], best["speakers"])
         known = None not in (worst["uar"]["high"], best["uar"]["low"])
+        apart = known and worst["uar"]["high"] < best["uar"]["low"]
         end = "the intervals do not overlap" if apart else "the intervals overlap" if known else "without intervals"
+        end += f", but rest on {few} speakers only" if known and few < stats.FEW_SPEAKERS else ""
         told.append(f"{corpus}, {by}: {worst['group']} is served worst, {numbers}; {end}.")
     return told
