@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import cohen_kappa_score
 
 from emoset_cli import concordance
-from emoset_cli.concordance import ccc, mae, pearson, rmse, spearman, speaker_interval
+from emoset_cli.concordance import ccc, mae, pearson, rmse, speaker_interval, spearman
 from emoset_cli.errors import EmosetError
 from emoset_cli.train.deep import settings
 from emoset_cli.train.deep.losses import DIMENSION_LOSSES, ccc_loss, mse_loss

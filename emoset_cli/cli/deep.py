@@ -7,7 +7,17 @@ from typing import Any
 
 from emoset_cli import ranks
 from emoset_cli.cli.common import Attempt, answer, each, finish, list_of, load_registry, say
-from emoset_cli.cli.deep_options import DIMENSIONS, FRONT, MACHINE, NETWORK, OPTIONS, SETTINGS, SPEECH, of_panel, signature
+from emoset_cli.cli.deep_options import (
+    DIMENSIONS,
+    FRONT,
+    MACHINE,
+    NETWORK,
+    OPTIONS,
+    SETTINGS,
+    SPEECH,
+    of_panel,
+    signature,
+)
 from emoset_cli.cli.learn import app as app
 from emoset_cli.cli.learn import partition_of, refuse_uncovered
 from emoset_cli.cli.unseen import trained_and_unseen
@@ -177,8 +187,9 @@ def _train(
     runs = _run(planned, machine)
     if tune and runs:
         base = read_initial(data.workspace, runs[0].name)
-        alone = _Data(data.partition, "own", "", False, False, None, False, data.workspace, data.registry,
-                      data.dimensions)
+        alone = _Data(
+            data.partition, "own", "", False, False, None, False, data.workspace, data.registry, data.dimensions
+        )
         after = settings_of(model, settings | {"mode": tune, "precision": precision})
         tuned, tuned_well = attempt(
             groups[0], lambda key: _plan([key], alone, _of_corpus(after, known[key]), known, base, machine.quiet)

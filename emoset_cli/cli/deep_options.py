@@ -12,7 +12,15 @@ from emoset_cli.cli.learn import Aggregate, Pool, Split, Subset
 from emoset_cli.cli.unseen import Unseen
 from emoset_cli.models import MODELS
 from emoset_cli.models.approaches import APPROACHES, ATTRIBUTES, NORMALISE
-from emoset_cli.train.deep.settings import CHOOSE_BY, DIMENSION_LOSSES, EVAL_WINDOWS, MODES, PRECISIONS, PRESETS, SAMPLING
+from emoset_cli.train.deep.settings import (
+    CHOOSE_BY,
+    DIMENSION_LOSSES,
+    EVAL_WINDOWS,
+    MODES,
+    PRECISIONS,
+    PRESETS,
+    SAMPLING,
+)
 
 SETTINGS, SPEECH, NETWORK = "Training", "Attributes of speech", "Network"
 DIMENSIONS = "Dimensional labels"

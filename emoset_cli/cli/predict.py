@@ -147,8 +147,8 @@ def _of_space(spoken: Any) -> list[str]:
 
 def _write(out: Path, value: dict[str, Any]) -> None:
     from emoset_cli.files import write_text
-    from emoset_cli.predict.facts import stretches
     from emoset_cli.predict import write
+    from emoset_cli.predict.facts import stretches
     from emoset_cli.predict.write import of_head, write_answer
     from emoset_cli.report.timeline import timeline_plot
 

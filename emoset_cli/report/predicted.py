@@ -23,7 +23,9 @@ def predicted_tables(answer: dict[str, Any]) -> list[Table]:
         scales = answer.get("dimensions", {}).get(head, {})
         columns += [Column("prediction", "text", "prediction")] if labels else []
         columns += [Column(f"{label} [%]", "percent", label) for label in labels]
-        columns += [Column(f"{name} ({low:g} to {high:g})", "coefficient", name) for name, (low, high) in scales.items()]
+        columns += [
+            Column(f"{name} ({low:g} to {high:g})", "coefficient", name) for name, (low, high) in scales.items()
+        ]
         columns += [Column("concerns", "text", "concerns")] if told else []
         rows = []
         for one in recordings[:_ALL]:

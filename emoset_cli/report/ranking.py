@@ -64,4 +64,6 @@ def _corpora(run: Run) -> str:
 
 
 def _over(runs: Sequence[Run]) -> dict[str, Any]:
-    return (spread([uar for run in runs if (uar := devel_uar(run)) is not None]) or {}) | {"runs": [run.name for run in runs]}
+    return (spread([uar for run in runs if (uar := devel_uar(run)) is not None]) or {}) | {
+        "runs": [run.name for run in runs]
+    }

@@ -188,7 +188,9 @@ def _refuse_unlabelled(registry: dict[str, Corpus], keys: list[str], space: str,
         corpus = registry[key]
         if not corpus.labelled and (space != label_spaces.OWN or not dimensions):
             problem = f"{key} has no labels, only dimensions: {', '.join(corpus.dimensions)}"
-            mend = f"train a network by --dimensions {','.join(corpus.dimensions)}, in its own labels, or leave {key} out"
+            mend = (
+                f"train a network by --dimensions {','.join(corpus.dimensions)}, in its own labels, or leave {key} out"
+            )
             raise EmosetError(problem, mend)
 
 

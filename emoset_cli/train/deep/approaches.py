@@ -62,7 +62,9 @@ class Lesson(nn.Module):
         embedded = [self.network.embed(*one) for one in heard]
         logits = [self.network.classify(one, head) for one, (_, _, head) in zip(embedded, heard, strict=True)]
         regression = dimensions_of(self.network)
-        values = [regression(one, head) for one, (_, _, head) in zip(embedded, heard, strict=True)] if regression else []
+        values = (
+            [regression(one, head) for one, (_, _, head) in zip(embedded, heard, strict=True)] if regression else []
+        )
         if attributes is None:
             return Said(logits, None, {}, 0.0, values)
         embedding = torch.cat(embedded)

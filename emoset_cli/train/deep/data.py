@@ -70,7 +70,9 @@ class Data:
         classes = job.attributes["classes"] if job.attributes else {}
         self.attributes = {name: codes[self.owner] for name, codes in codes_of(job.utterances, classes).items()}
         names = options.dimensions if job.dimensions else []
-        self.columns = {head: [names.index(name) for name in own] for head, own in (job.dimensions or _NONE)["heads"].items()}
+        self.columns = {
+            head: [names.index(name) for name in own] for head, own in (job.dimensions or _NONE)["heads"].items()
+        }
         self.values = scaled(job.utterances, job.dimensions or _NONE, names).astype(np.float32)[self.owner]
         self.streams = self._streams()
 

@@ -43,7 +43,9 @@ def answers(
     """
     model.eval()
     regression = dimensions_of(model) if columns else None
-    values = np.full((rows, 1 + max((place for own in columns.values() for place in own), default=-1)), np.nan, np.float32)
+    values = np.full(
+        (rows, 1 + max((place for own in columns.values() for place in own), default=-1)), np.nan, np.float32
+    )
     found = np.full((rows, wide), np.nan, np.float32)
     classifiers = attributes_of(model)
     own: dict[str, np.ndarray] = {}
