@@ -157,13 +157,16 @@ def _ccc(sums: np.ndarray) -> np.ndarray:
     error = sums[:, 7] / sums[:, 0]  # apart - 2 cov, without cancellation
     found = 1 - np.divide(error, apart, out=np.full_like(apart, np.nan), where=apart > 0)
     varies = (x_variance > 0) & (y_variance > 0)
-    return np.where(varies | ~np.isfinite(found), np.clip(found, -1.0, 1.0), 0.0)
+    limited: np.ndarray = np.where(varies | ~np.isfinite(found), np.clip(found, -1.0, 1.0), 0.0)
+    return limited
 
 
 def _pearson(sums: np.ndarray) -> np.ndarray:
     _, _, x_variance, y_variance, covariance = _moments(sums)
     product = np.sqrt(x_variance * y_variance)
-    return np.clip(np.divide(covariance, product, out=np.full_like(product, np.nan), where=product > 0), -1.0, 1.0)
+    found = np.divide(covariance, product, out=np.full_like(product, np.nan), where=product > 0)
+    limited: np.ndarray = np.clip(found, -1.0, 1.0)
+    return limited
 
 
 def _rmse(sums: np.ndarray) -> np.ndarray:

@@ -6,7 +6,8 @@ adds ``predictions-final.csv``: ``predictions.csv`` is of its best devel epoch, 
 run is asked for, ``NAME:final`` means the latter. A run that leaves a language out or tests unseen corpora adds
 ``predictions-within.csv``, of test speakers of what was trained on (a network, ``predictions-within-final.csv`` too). A
 network that hears segments adds ``predictions-segments.csv``, one whose heads name attributes (corpus, gender, ...)
-``attributes.csv``, one that learns dimensional labels ``dimensions.csv``; these have a ``-final`` too. A shared model (`emoset_cli.shared`) is a run without tables.
+``attributes.csv``, one that learns dimensional labels ``dimensions.csv``; these have a ``-final`` too. A
+shared model (`emoset_cli.shared`) is a run without tables.
 """
 
 from collections.abc import Mapping
@@ -33,8 +34,8 @@ ATTRIBUTE_COLUMNS = [
     "posterior",
 ]  # fmt: skip
 
-# One row of dimensions.csv is what a network said of one dimension of one utterance, in the units of its corpus; `truth`
-# is empty where it is not known.
+# One row of dimensions.csv is what a network said of one dimension of one utterance, in the units of its corpus;
+# `truth` is empty where it is not known.
 DIMENSION_COLUMNS = ["corpus", "utterance", "speaker", "fold", "partition", "dimension", "truth", "prediction"]
 
 FINAL = ":final"  # behind a run's name: its final epoch
@@ -65,7 +66,8 @@ _SHAPE = {
     "chosen": dict,
 }
 _MAYBE = {"mode": str, "setting": str, "options": dict, "counts": dict, "packages": dict, "initial": dict,
-          "attributes": dict, "dimensions": dict, "levels": dict, "heads": dict, "left_out": dict, "parameters": dict}  # fmt: skip
+          "attributes": dict, "dimensions": dict, "levels": dict, "heads": dict, "left_out": dict,
+          "parameters": dict}  # fmt: skip
 
 
 @dataclass(frozen=True)

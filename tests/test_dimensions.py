@@ -563,3 +563,46 @@ def test_what_needs_labels_says_so(emoset, place, work):
     answer = emoset("share", name, work / "model", "--onnx", "-d", work, *registry(place), "-q")
     assert answer.code == 1 and "leave --onnx out" in answer.err
     assert emoset("plot", "embedding", name, "-d", work, "-q").code == 0
+
+
+# ---------------------------------------------------------------- the page
+
+
+PAGE = Path(__file__).parents[1] / "docs" / "dimensions.md"
+
+
+@pytest.fixture
+def wake(place, tmp_path):
+    """The example of the page: its entry, its table, and recordings of six speakers."""
+    text = PAGE.read_text(encoding="utf-8")
+    blocks = {kind: text.partition(f"```{kind}\n")[2].partition("```")[0] for kind in ("yaml", "csv")}
+    (tmp_path / "wake.yaml").write_text(blocks["yaml"], encoding="utf-8")
+    sounds = iter(sorted((place / "named").glob("*.wav")))
+    (tmp_path / "wake").mkdir()
+    rows = blocks["csv"].splitlines()
+    for speaker in range(1, 7):
+        for number in range(1, 9):
+            name = f"p{speaker:02d}_read{number}.wav"
+            shutil.copy(next(sounds), tmp_path / "wake" / name)
+            if not any(row.startswith(name) for row in rows):
+                rows.append(f"{name},{1 + (speaker + number) % 9},{1 + (speaker * number) % 6}.5")
+    (tmp_path / "wake" / "ratings.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_the_example_of_the_page_works(emoset, wake):
+    words = ["--registry", wake / "wake.yaml", "-d", wake / "w", "-q"]
+    assert emoset("prepare", f"wake={wake / 'wake'}", *words).code == 0
+    table = prepare.read_utterances(wake / "w", "wake")
+    assert len(table) == 48 and set(table["label"]) == set("123456789") and table["arousal"].isna().sum() == 1
+    line = next(line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("emoset train cnn"))
+    line = line.partition(" --registry")[0].split()[1:]
+    answer = emoset(*line, *TINY, "--preset", "quick", "-e", "1", "-spe", "1", *words)
+    assert answer.code == 0, answer.err
+    facts = emoset("evaluate", "-d", wake / "w", "-q", "--json").json()
+    assert {row["dimension"] for row in facts["dimensions"]} == {"arousal"} and facts["levels"][0]["corpus"] == "wake"
+
+
+def test_the_page_tells_the_problems(emoset, wake):
+    text = PAGE.read_text(encoding="utf-8").replace("\n", " ")
+    assert all(f"`{word}`" in text for word in ("no number", "value out of range", "value not known"))

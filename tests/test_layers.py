@@ -81,7 +81,9 @@ MAY_IMPORT = {
         "errors", "files", "cores", "pool", "labels", "levels", "audio", "models", "features", "checks", "manifest",
         "feature_store", "runs", "shared", "calibration", "train",
     },
-    "report": {"", "errors", "files", "labels", "explore", "metrics", "stats", "concordance", "probe", "runs", "calibration"},
+    "report": {
+        "", "errors", "files", "labels", "explore", "metrics", "stats", "concordance", "probe", "runs", "calibration",
+    },
     "share": {
         "", "errors", "files", "cite", "corpora", "store", "models", "prepare", "runs", "shared", "calibration",
         "train", "predict", "report",

@@ -20,7 +20,8 @@ from emoset_cli.cli.common import (
 _FIELDS = {
     "corpus": "corpus", "needs": "you must supply", "next": "how to go on", "languages": "language", "year": "year",
     "nature": "nature", "licence": "licence", "access": "access", "obtain": "where to get it", "reference": "reference",
-    "labels": "labels", "levels": "levels, from low to high", "count": "count", "genders": "speakers", "ages": "ages in years", "partitions": "partitions",
+    "labels": "labels", "levels": "from low to high", "count": "count", "genders": "speakers",
+    "ages": "ages in years", "partitions": "partitions",
     "default_partition": "default partition", "subsets": "subsets", "dimensions": "dimensions", "take": "takes share",
     "notes": "notes", "path": "path", "id": "id", "speaker": "speaker", "label": "label",
     "gender_codes": "codes of gender", "language_codes": "codes of language", "speaker_languages": "who speaks what",

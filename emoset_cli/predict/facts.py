@@ -21,8 +21,8 @@ def facts_of(
 
     ``said`` holds for each head ``prediction``, ``probability`` (its), ``probabilities`` of all labels and, of an SVM,
     ``scores``: of a recording in windows their mean. Where a head has dimensional labels, ``dimensions`` holds them in
-    their units; where it has no others, ``prediction`` and ``probability`` are None. ``windows`` are the same for each of them; empty of a recording
-    that was heard as a whole.
+    their units; where it has no others, ``prediction`` and ``probability`` are None. ``windows`` are the same for each
+    of them; empty of a recording that was heard as a whole.
 
     Args:
         one: what was predicted

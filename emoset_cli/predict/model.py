@@ -18,9 +18,9 @@ from emoset_cli.runs import Run
 class Model(Protocol):
     """What predicts.
 
-    ``heads`` holds the labels of each head that was chosen, ``dimensions`` low and high of its dimensional labels, where
-    it has some (head -> dimension -> both); ``together`` is how many pieces it likes to hear at once;
-    with ``speakers`` it must know whose recordings are whose; ``notes`` are for the user.
+    ``heads`` holds the labels of each head that was chosen, ``dimensions`` low and high of its dimensional labels where
+    it has some (head -> dimension -> both); ``together`` is how many pieces it likes to hear at once; with ``speakers``
+    it must know whose recordings are whose; ``notes`` are for the user.
     """
 
     heads: dict[str, list[str]]

@@ -40,7 +40,8 @@ class NetworkModel:
             alone = own.one_thread and not made["network"].get(own.brings)
             torch.set_num_threads(1 if alone else min(workers or threads(1), threads(1)))
         self.heads = {head: self._networks[0].labels(head) for head in heads}
-        self.dimensions = {head: own for head in heads if (own := self._networks[0].dimensions(head))}
+        scales = {head: self._networks[0].dimensions(head) for head in heads}
+        self.dimensions = {head: own for head, own in scales.items() if own}
         self.notes: list[str] = []
         self._frames: Any = None
         self._rate = float(SAMPLE_RATE)

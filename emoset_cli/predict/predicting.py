@@ -24,8 +24,8 @@ class Predicted:
     """What is said of a recording.
 
     ``starts`` and ``lengths`` are those of its pieces in samples, ``levels_db`` their loudness, all ``(pieces,)``;
-    ``shares`` and ``scores`` hold for each head ``(pieces, labels)``, ``values`` ``(pieces, dimensions)``, NaN of pieces
-    that were too short. ``failure`` says why there is nothing.
+    ``shares`` and ``scores`` hold for each head ``(pieces, labels)``, ``values`` ``(pieces, dimensions)``, NaN of
+    pieces that were too short. ``failure`` says why there is nothing.
     """
 
     recording: Recording

@@ -49,8 +49,8 @@ def level_scores(runs: Sequence[Run]) -> list[dict[str, Any]]:
     rows = []
     for run in runs:
         ordered = run.config.get("levels") or {}
-        table = run.predictions() if ordered else None
-        for partition in _ORDER if table is not None else ():
+        table: Any = run.predictions() if ordered else None
+        for partition in _ORDER if ordered else ():
             for corpus, levels in ordered.items():
                 part = table[(table["partition"] == partition) & (table["corpus"] == corpus)]
                 if part.empty:
@@ -131,9 +131,9 @@ def dimensions_table(rows: Sequence[dict[str, Any]]) -> Table:
         for row in rows
     ]  # fmt: skip
     note = (
-        "CCC: concordance correlation coefficient (Lin 1989), 1 at best; chance, and a constant prediction, is 0. RMSE: "
-        "in the units of the scale. Unknown: utterances without a true value, which do not count. In brackets: 95 % "
-        "intervals over speakers drawn anew. Epochs were chosen on devel: its scores are no result."
+        "CCC: concordance correlation coefficient (Lin 1989), 1 at best; chance, and a constant prediction, is 0. "
+        "RMSE: in the units of the scale. Unknown: utterances without a true value, which do not count. In brackets: "
+        "95 % intervals over speakers drawn anew. Epochs were chosen on devel: its scores are no result."
     )
     return Table("Dimensions", columns, cells, " ".join([note, *_notes(rows, "ccc", "dimension")]))
 

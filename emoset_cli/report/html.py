@@ -33,7 +33,8 @@ _SHOWN_PROBLEMS = 200
 # Settings with a place of their own on the page; the rest is listed as it is.
 _KNOWN = {"emoset", "model", "feature", "corpora", "labels", "partition", "chosen", "data", "packages", "counts",
           "options", "seed", "label_space", "recipe", "entries", "feature_settings", "setting", "mode", "initial",
-          "preset", "budget", "precision", "device", "parameters", "heads", "attributes", "dimensions", "levels"}  # fmt: skip
+          "preset", "budget", "precision", "device", "parameters", "heads", "attributes", "dimensions",
+          "levels"}  # fmt: skip
 
 
 def write_report(

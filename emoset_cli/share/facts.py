@@ -107,6 +107,6 @@ def _part(rows: Any) -> dict[str, Any]:
 
 
 def results_facts(run: Run) -> dict[str, Any]:
-    """The scores of the run the model is of, as `emoset evaluate` reckons them; those of dimensions where it has some."""
+    """The scores of the run the model is of, as `emoset evaluate` reckons them, of dimensions and levels too."""
     further = {"dimensions": dimension_scores([run]), "levels": level_scores([run])}
     return score_run(run) | {name: rows for name, rows in further.items() if rows}

@@ -28,8 +28,8 @@ def onnx_files(
         temperatures: head -> temperature of calibration; none for what is not calibrated
 
     Raises:
-        EmosetError: if onnx or onnxruntime are not installed, the network cannot be exported or has learnt no labels, or
-            a probability differs by more than `TOLERANCE`
+        EmosetError: if onnx or onnxruntime are not installed, the network cannot be exported or has learnt no labels,
+            or a probability differs by more than `TOLERANCE`
     """
     _need()
     if not any(network.made["heads"].values()):

@@ -14,8 +14,8 @@ UNITS = 128  # as in EmoNet's classifiers; papers on dimensional emotion have no
 class Dimensions(nn.Module):
     """Dense 128, ReLU, dense, sigmoid for each head: a number for each dimension, 0 at the low and 1 at the high end.
 
-    The sigmoid keeps predictions within their scale. Without it, at EmoNet's learning rate of 0.1, they left it within a
-    few updates and came back only slowly: concordance hardly pulls at what lies far off.
+    The sigmoid keeps predictions within their scale. Without it, at EmoNet's learning rate of 0.1, they left it within
+    a few updates and came back only slowly: concordance hardly pulls at what lies far off.
 
     Args:
         width: of the embedding

@@ -110,8 +110,8 @@ def _scales(value: Any) -> bool:
     """The table of `emoset_cli.train.deep.dimensions`."""
     if not isinstance(value, dict) or not _classes(value.get("heads")) or not all(value["heads"].values()):
         return False
-    scales = value.get("scales")
-    ends = [own for one in scales.values() if isinstance(one, dict) for own in one.values()] if _full(scales) else []
+    scales: Any = value.get("scales")
+    ends = [own for one in scales.values() for own in one.values()] if _full(scales) else []
     return bool(ends) and all(
         isinstance(own, list) and len(own) == 2 and all(map(_number, own)) and own[0] < own[1] for own in ends
     )

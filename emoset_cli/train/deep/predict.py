@@ -57,7 +57,7 @@ def answers(
         found[batch.rows] = 0.0
         found[batch.rows, : shares.shape[1]] = shares
         if regression and (told := regression(embedding, batch.head)) is not None:
-            values[np.ix_(batch.rows, columns[batch.head])] = told.cpu().numpy()
+            values[np.ix_(batch.rows, np.array(columns[batch.head]))] = told.cpu().numpy()
         for name, said in (classifiers(embedding, logits) if classifiers else {}).items():
             classes = own.setdefault(name, np.full((rows, said.shape[1]), np.nan, np.float32))
             classes[batch.rows] = said.softmax(1).cpu().numpy()
