@@ -94,7 +94,8 @@ def show(
     shown: dict[str, Any] = {
         "run": run.name, "state": keeping.state(run.folder), "date": _date(run.folder), "folder": str(run.folder),
         "initial": keeping.base_of(run.config), "built_on": keeping.built_on(workspace).get(run.folder.name, []),
-        "config": run.config, "scores": scores_rows(score_run(run)), "dimensions": dimension_scores([run]), "history": _history(run.folder / "history.csv"),
+        "config": run.config, "scores": scores_rows(score_run(run)), "dimensions": dimension_scores([run]),
+        "history": _history(run.folder / "history.csv"),
         "files": keeping.files(run.folder),
     }  # fmt: skip
     answer(shown, run_tables(shown), as_json)
