@@ -282,7 +282,10 @@ def test_dimensions_alone(emoset, place, work, loss):
     assert facts["scores"][0]["corpora"] == {} and {row["corpus"] for row in facts["dimensions"]} == {"rated"}
     shown = emoset("runs", "list", "-d", work, "--json").json()
     assert shown[0]["devel_uar"] is None
-    assert emoset("runs", "show", run["run"], "-d", work).code == 0
+    told = emoset("runs", "show", run["run"], "-d", work, "--json").json()
+    assert told["scores"] == [] and told["dimensions"][0]["ccc"]["value"] is not None
+    page = (Path(facts["report"])).read_text(encoding="utf-8")
+    assert "devel CCC" in page and "devel UAR [%]</text>" not in page
 
 
 def test_segments_are_put_together(emoset, place, work):
@@ -557,7 +560,8 @@ def test_what_a_stranger_may_not_say_of_them(emoset, learnt, place, tmp_path):
 def test_what_needs_labels_says_so(emoset, place, work):
     words = ["-t", "rated", "--preset", "quick", "-e", "1", "-p", "1", "-spe", "1", "--dimensions", "arousal"]
     name = train(emoset, place, work, *words)["run"]
-    for command in (["calibrate", name], ["evaluate", "--cross", name]):
+    other = train(emoset, place, work, *words, "--seed", "1", "--partition", "speakers")["run"]
+    for command in (["calibrate", name], ["evaluate", "--cross", name], ["compare", name, other]):
         answer = emoset(*command, "-d", work, "-q")
         assert answer.code == 1 and "has learnt no labels, only dimensions" in answer.err, answer.err
     answer = emoset("share", name, work / "model", "--onnx", "-d", work, *registry(place), "-q")
