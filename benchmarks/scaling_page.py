@@ -1,8 +1,9 @@
 """The page docs/scaling.md from what scaling.py measured: growth, what large corpora would cost, what breaks first."""
 
-from math import log2
+from textwrap import fill
 from typing import Any
 
+import numpy as np
 from common import table
 
 CORPORA = {  # hours and utterances
@@ -12,6 +13,7 @@ CORPORA = {  # hours and utterances
 }
 MACHINES, CORES = 16, 16
 MEMORY_GB = 64
+SEEN = 0.25  # the share of the time at the largest size that must depend on the size for it to be a measurement
 # Stage -> how its work is shared among cores and machines.
 SHARED = {
     "prepare": "threads of one machine",
@@ -22,6 +24,7 @@ SHARED = {
     "evaluate": "one process",
     "compare": "one process",
 }
+BY_HOURS = {"prepare", "extract egemaps"}  # these read all of the audio, the others an utterance each
 FREE = {"extract egemaps", "train cnn"}  # shared by machines as well
 NOTE = {
     "prepare": "the table of utterances and the names of all recordings are in memory",
@@ -50,25 +53,28 @@ new names and speakers, each copy different in one sample: {largest["utterances"
 hours. Whatever is beyond that is extrapolated, and says so.""",
         "## Measured: growth",
         "Processor time in seconds, the start of the process (imports, 1 to 4 s) included:",
-        _growth(stages, times, measured, "cpu_s", "{:.1f}", 1),
-        """The exponent is that of the growth between the last three columns, `log2` of how much more the last doubling
-costs than the one before it; the start of the process falls out of it. 1 is linear; small differences are noise.""",
+        _growth(stages, times, measured, "cpu_s", "{:.1f}"),
+        """The straight line is fitted to all sizes, each weighted by its time: `start + slope x utterances`; beside it
+how far the measurement that fits worst is from it, which is noise or growth that is not linear.""",
         "Peak memory in MB, the largest resident set of the process:",
-        _growth(stages, times, measured, "peak_mb", "{:.0f}", 0),
+        _growth(stages, times, measured, "peak_mb", "{:.0f}"),
         "What a stage leaves on disk, in MB:",
-        _growth(stages, times, measured, "bytes", "{:.2f}", 0, 1e6),
+        _growth(stages, times, measured, "bytes", "{:.2f}", 1e6),
         f"`train cnn` is EmoNet's network with 4 filters and a block a module, {base_epochs(measured, times)} epochs "
         "at each size, devel after each; `train svm` is the whole search for C and the last fit.",
         "## Measured: throughput",
-        "Of one thread, from the last doubling above; the last three rows on a few recordings, the start of the "
-        "process\nand the reading of weights included, which makes them too low by far for a large corpus "
-        "([Speed](speed.md) has them warm).",
+        f"""Of one thread, the slope of the straight line; "above" where less than {SEEN:.0%} of the time at
+{times[-1]} x comes from the slope: then it is what {SEEN:.0%} would be. The last three rows are of a few recordings,
+the start of the process and the reading of weights included, which makes them too low by far for a large corpus
+([Speed](speed.md) has them warm).""",
         _throughput(stages, times, measured),
         "## Extrapolated: what large corpora would cost",
-        f"""Time goes on as between 8 x and 16 x, with the exponent above where it is over 1.15, else linearly; memory
-and disk linearly from 4 x to 16 x. Of the CNN this is {base_epochs(measured, times)} epochs of the small network;
-EmoNet's own has several times its work, and a GPU does it. "On {MACHINES}" is {MACHINES} machines of {CORES} cores,
-where the stage can be shared so far, and without loss on the way.""",
+        f"""Time goes on along the straight line, by hours of audio where all of it is read, by utterances else;
+memory and disk as from {times[-3]} x to {times[-1]} x. "<" stands where the slope was not seen and is what it could be
+at most. Of the CNN this is {base_epochs(measured, times)} epochs of the small network; EmoNet's own has several times
+its work, and a GPU does it. "On {MACHINES}" is {MACHINES} machines of {CORES} cores, where the stage can be shared so
+far, and without loss on the way. Peak memory counts pages of mapped audio too, which the system takes back when it
+needs them: of `prepare` and `train cnn` it is an upper bound.""",
         *(_cost(name, hours, count, stages, times, measured) for name, (hours, count) in CORPORA.items()),
         "## What breaks first",
         f"""Hours of speech (at 3 s an utterance) at which a stage needs {MEMORY_GB} GB of memory, and at which it takes
@@ -76,13 +82,13 @@ where the stage can be shared so far, and without loss on the way.""",
         _breaks(stages, times, measured),
         _READING,
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part if part[:1] in "|#" or "\n\n" in part else fill(part, 118) for part in parts) + "\n"
 
 
 _READING = """What follows from it:
 
-- **Memory, not time, is the first wall** of what holds whole tables: an SVM's features, the predictions of a run and
-  their report. A network, which reads batch by batch, has no such wall.
+- **Memory, not time, is the first wall** on one machine: tables of utterances, features and predictions are held whole.
+  The rows of `prepare` and `train cnn` are upper bounds (see above), the others are not.
 - **Parts that stay in one process** (`prepare`, `evaluate`, `compare`) are cheap for each utterance, and become the
   longest where the others are shared by many machines: Amdahl's law at work.
 - **Files**: the audio store writes shards, not one file, and each is mapped when it is read. A feature set is one array
@@ -102,36 +108,49 @@ def base_epochs(measured: dict[str, Any], times: list[int]) -> int:
 
 
 def _growth(
-    stages: list[str],
-    times: list[int],
-    measured: dict[str, Any],
-    what: str,
-    form: str,
-    exponent: int,
-    unit: float = 1.0,
+    stages: list[str], times: list[int], measured: dict[str, Any], what: str, form: str, unit: float = 1.0
 ) -> str:
     rows = []
     for stage in stages:
         values = [measured[f"{stage} x{n}"][what] / unit for n in times]
-        last = f"{_exponent(values):.2f}" if exponent else f"{values[-1] / max(values[0], 1e-9):.1f} x"
-        rows.append([f"`{stage}`", *(form.format(value) for value in values), last])
-    return table(["stage", *(f"{n} x" for n in times), "exponent" if exponent else f"{times[-1]} x / 1 x"], rows)
+        rows.append([f"`{stage}`", *map(form.format, values), f"{values[-1] / max(values[0], 1e-9):.1f} x"])
+        if what == "cpu_s":
+            start, slope, off = line(stage, times, measured)
+            rows[-1] += [f"{start:.1f} s + {1000 * slope:.2f} ms each", f"{off:.0%}"]
+    heads = ["stage", *(f"{n} x" for n in times), f"{times[-1]} x / 1 x"]
+    return table(heads + ["straight line", "off by at most"] * (what == "cpu_s"), rows)
 
 
-def _exponent(values: list[float]) -> float:
-    """How the last two doublings grow: their increments are in the ratio 2^p."""
-    first, second = values[-2] - values[-3], values[-1] - values[-2]
-    return log2(second / first) if first > 0 and second > 0 else 1.0
+def line(stage: str, times: list[int], measured: dict[str, Any]) -> tuple[float, float, float]:
+    """Seconds at the start, seconds for an utterance (not below 0), and the largest relative distance from it."""
+    counts = np.array([measured[f"prepare x{n}"]["utterances"] for n in times], float)
+    spent = np.array([measured[f"{stage} x{n}"]["cpu_s"] for n in times])
+    slope, start = np.polyfit(counts, spent, 1, w=1 / spent)
+    if slope < 0 or start < 0:  # a line through 0, or a level one
+        slope, start = (
+            (0.0, float(spent.mean()))
+            if slope < 0
+            else (float((counts / spent).sum() / ((counts / spent) ** 2).sum()), 0.0)
+        )
+    return float(start), float(slope), float(np.abs((start + slope * counts) / spent - 1).max())
+
+
+def _slope(stage: str, times: list[int], measured: dict[str, Any]) -> tuple[float, bool]:
+    """Seconds for an utterance, and whether that was seen; else what it could be at most."""
+    _, slope, _ = line(stage, times, measured)
+    last, count = measured[f"{stage} x{times[-1]}"]["cpu_s"], measured[f"prepare x{times[-1]}"]["utterances"]
+    least = SEEN * last / count
+    return (slope, True) if slope >= least else (least, False)
 
 
 def _throughput(stages: list[str], times: list[int], measured: dict[str, Any]) -> str:
-    a, b = (measured[f"prepare x{n}"] for n in times[-2:])
+    last = measured[f"prepare x{times[-1]}"]
+    seconds_each = 3600 * last["hours"] / last["utterances"]
     rows: list[list[object]] = []
     for stage in stages:
-        spent = measured[f"{stage} x{times[-1]}"]["cpu_s"] - measured[f"{stage} x{times[-2]}"]["cpu_s"]
-        more = (b["utterances"] - a["utterances"]) / max(spent, 1e-9)
-        rows.append([f"`{stage}`", f"{more:,.0f}", f"{3600 * (b['hours'] - a['hours']) / max(spent, 1e-9):,.0f}",
-                     SHARED[stage]])  # fmt: skip
+        slope, seen = _slope(stage, times, measured)
+        above = "" if seen else "above "
+        rows.append([f"`{stage}`", f"{above}{1 / slope:,.0f}", f"{above}{seconds_each / slope:,.0f}", SHARED[stage]])
     few = measured.get("few: prepare")
     for stage, cost in measured.items():
         if few and stage.startswith("few: ") and stage != "few: prepare":
@@ -144,27 +163,34 @@ def _at(stage: str, times: list[int], measured: dict[str, Any], count: float) ->
     """Seconds, MB and bytes of a stage with so many utterances."""
     spent = [measured[f"{stage} x{n}"] for n in times]
     counts = [measured[f"prepare x{n}"]["utterances"] for n in times]
-    power = _exponent([one["cpu_s"] for one in spent])
-    power = power if power > 1.15 else 1.0
-    slope = (spent[-1]["cpu_s"] - spent[-2]["cpu_s"]) / (counts[-1] ** power - counts[-2] ** power)
-    seconds = spent[-1]["cpu_s"] + max(slope, 0.0) * (count**power - counts[-1] ** power)
+    start, _, _ = line(stage, times, measured)
+    seconds = start + _slope(stage, times, measured)[0] * count
     more = (count - counts[-1]) / (counts[-1] - counts[-3])
     memory, disk = (
         spent[-1][what] + more * max(spent[-1][what] - spent[-3][what], 0.0) for what in ("peak_mb", "bytes")
     )
-    return max(seconds, 0.0), memory, disk
+    return seconds, memory, disk
 
 
 def _cost(name: str, hours: float, count: int, stages: list[str], times: list[int], measured: dict[str, Any]) -> str:
     rows = []
     for stage in stages:
         seconds, memory, disk = _at(stage, times, measured, count)
-        if stage == "prepare":  # audio is by hours, not by utterances
-            last = measured[f"prepare x{times[-1]}"]
+        last = measured[f"prepare x{times[-1]}"]
+        if stage in BY_HOURS:
+            seconds, _, _ = _at(stage, times, measured, last["utterances"] * hours / last["hours"])
+        if stage == "prepare":
             disk = last["bytes"] * hours / last["hours"]
+        below = "" if _slope(stage, times, measured)[1] else "< "
         parts = MACHINES * CORES if stage in FREE else CORES if stage == "prepare" else 1
         rows.append(
-            [f"`{stage}`", _time(seconds), _time(seconds / parts), f"{memory / 1000:,.1f}", f"{disk / 1e9:,.2f}"]
+            [
+                f"`{stage}`",
+                below + _time(seconds),
+                below + _time(seconds / parts),
+                f"{memory / 1000:,.1f}",
+                f"{disk / 1e9:,.2f}",
+            ]
         )
     heads = ["stage", "one core", f"on {MACHINES}", "memory [GB]", "disk [GB]"]
     return f"### {name}: {hours:,.0f} h, {count:,} utterances\n\n{table(heads, rows)}"

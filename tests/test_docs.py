@@ -109,7 +109,7 @@ def lines() -> list[tuple[str, str]]:
         for text in blocks(name, "sh", "bash", "console", ""):
             for line in text.replace("\\\n", " ").splitlines():
                 if line.removeprefix("$ ").startswith("emoset "):
-                    found.append((name, line.removeprefix("$ ")))
+                    found.append((name, re.sub(r" > [\w./-]+$", "", line.removeprefix("$ "))))  # without where it goes
     return found
 
 

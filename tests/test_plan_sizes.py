@@ -28,7 +28,7 @@ def test_a_size_keeps_the_sets_it_names_and_those_they_start_from(tmp_path):
     assert list(whole.runs) == ["base", "tuned", "further"] and whole.reduced == ()
     assert list(small.runs) == ["base", "tuned"]
     assert [(one.kind, one.runs) for one in small.report] == [("scores", ()), ("compare", ("tuned",))]
-    assert small.reduced == ("without further", "base: preset left out", "tuned: preset left out")
+    assert small.reduced == ("without further", "all runs: preset left out")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emoset_cli import feature_store
-from emoset_cli.cli import run_over, search_options
+from emoset_cli.cli import run_checks, run_over, search_options
 from emoset_cli.errors import EmosetError
 from emoset_cli.plan import state
 from emoset_cli.plan.estimate import in_words, seconds_of, time_left
@@ -181,6 +181,16 @@ def test_a_label_space_must_keep_something_of_each_corpus(emoset, prepared, tmp_
     )
 
 
+def test_a_plan_is_shown_to_be_changed(emoset, tmp_path):
+    shown = emoset("run", "zhu2020", "--show", "-d", tmp_path)
+    assert (shown.code, shown.err) == (0, "") and yaml.safe_load(shown.out)["corpora"] == ["emodb", "crema-d"]
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(shown.out, "utf-8")
+    assert emoset("run", mine, "--show", "--json", "-d", tmp_path).json() == yaml.safe_load(shown.out)
+    answer = emoset("run", "zhu2021", "--show", "-d", tmp_path)
+    assert (answer.code, answer.out) == (1, "") and "did you mean 'zhu2020'?" in answer.err
+
+
 def test_corpora_that_are_missing_or_unknown(emoset, prepared, tmp_path):
     path = plan_of(tmp_path, f"corpora: [emodb, {CORA}]\nruns: {{a: {SVM}}}\n")
     answer = emoset("run", path, "-d", prepared)
@@ -193,6 +203,23 @@ def test_corpora_that_are_missing_or_unknown(emoset, prepared, tmp_path):
     assert "no runs of plan mine test unseen corpora\n  mend: leave --unseen out" in answer.err
     answer = emoset("run", path, "-d", prepared, "--corpora", CORA, "--only", "b")
     assert "unknown set of runs of plan mine 'b'\n  mend: known: a" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("keys", "unseen", "there", "owned"),
+    [
+        (["a", "b"], ["x"], ["a"], ""),  # one corpus cannot be both
+        (["a", "b"], ["x"], ["a", "b", "c"], "--unseen c"),
+        (["a", "b"], ["x"], ["a", "b"], "--corpora a --unseen b"),
+        (["a", "b"], ["x", "y"], ["a", "y"], "--corpora a --unseen y"),
+        (["a", "b"], [], ["b", "c"], "--corpora b"),
+        (["a"], [], ["c"], "--corpora c"),
+    ],
+)
+def test_what_is_owned_is_proposed(keys, unseen, there, owned):
+    """The mend for corpora that are not prepared names options that can be given."""
+    ((_, error),) = run_checks.of_corpora(keys, unseen, there, {*"abcxy"}, Path("w"))
+    assert error.mend.partition("; or run it on those you own: ")[2] == owned
 
 
 def test_a_set_that_is_of_none_of_the_corpora_is_told(emoset, prepared, tmp_path):

@@ -46,6 +46,7 @@ def run(
     limit: Annotated[
         int | None, typer.Option("--limit", min=0, help="at most so many jobs now; 0: only the report")
     ] = None,
+    show: Annotated[bool, typer.Option("--show", help="only print the plan's YAML, to change and run a copy")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only show the jobs, their state and time")] = False,
     scheduler: Annotated[str, typer.Option("--scheduler", help="address of a Dask scheduler: jobs go there")] = "",
     device: Device = "auto",
@@ -70,6 +71,10 @@ def run(
 
     if not plan:
         answer(*run_tables.plans([run_over.read(name, "paper") for name in shipped()]), as_json)
+        return
+    if show:
+        run_over.read(plan, size)
+        _show(run_over.file_of(plan), as_json)
         return
     workspace, registry = workspace.absolute(), registry.absolute() if registry else None
     given = (list_of(corpora), list_of(unseen), list(seeds or ()))
@@ -107,6 +112,17 @@ def run(
         say("no report: none of the runs is finished", quiet)
     answer(*run_tables.done(asked, progress, folder, workspace, page, sections), as_json)
     finish(not any(progress.states[job.id] in {FAILED, BLOCKED} for job in todo))
+
+
+def _show(file: Path, as_json: bool) -> None:
+    """The text of a plan on stdout, as it is, or what it says as JSON."""
+    import yaml
+
+    text = file.read_text("utf-8")
+    if as_json:
+        answer(yaml.safe_load(text), (), as_json)
+    else:
+        typer.echo(text, nl=False)
 
 
 def _count(workers: int) -> int:

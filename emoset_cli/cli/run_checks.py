@@ -38,9 +38,9 @@ def of_corpora(keys: Iterable[str], unseen: Iterable[str], there: Iterable[str],
     mistakes = [("corpora", unknown("corpus", key, known)) for key in needed if key not in known]
     missing = [key for key in needed if key in known and key not in there]
     if missing:
-        have = [key for key in keys if key in there] or [key for key in there if key not in unseen]
         mend = f"emoset prepare {' '.join(f'{key}=FOLDER' for key in missing)}"
-        mend += f"; or run it on those you own: --corpora {','.join(have)}" if have else ""
+        owned = _owned(keys, unseen, there)
+        mend += f"; or run it on those you own: {owned}" if owned else ""
         count = f"{len(missing)} of its {len(needed)} corpora {'is' if len(missing) == 1 else 'are'}"
         mistakes.append(("corpora", EmosetError(f"{count} not prepared in {workspace}: {', '.join(missing)}", mend)))
     for key in [key for key in keys if key in unseen]:
@@ -111,3 +111,16 @@ def _machine(given: dict[str, Any]) -> None:
 def _places(places: list[str]) -> str:
     several = list(dict.fromkeys(places))
     return ", ".join(several[:3]) + (f" and {len(several) - 3} more" if len(several) > 3 else "")
+
+
+def _owned(keys: list[str], unseen: list[str], there: list[str]) -> str:
+    """Options that run a plan over prepared corpora alone; "" if there are none for it."""
+    have = [key for key in keys if key in there] or [key for key in there if key not in unseen]
+    left = [key for key in unseen if key in there] or [key for key in there if key not in have]
+    if not unseen:
+        left = []
+    elif not left:
+        have, left = have[:-1], have[-1:]
+    words = [f"--corpora {','.join(have)}"] if have != keys else []
+    words += [f"--unseen {','.join(left)}"] if left != unseen else []
+    return " ".join(words) if have else ""

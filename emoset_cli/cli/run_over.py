@@ -25,15 +25,26 @@ def read(name: str, size: str) -> Any:
     """
     from emoset_cli.plan.read import read_plan
 
+    path = file_of(name)
+    shown = name if path == Path(name) else f"plans/{path.name}"
+    return read_plan(path, shown, size, _known())
+
+
+def file_of(name: str) -> Path:
+    """The file of a plan: that of this path, or one of ours.
+
+    Raises:
+        EmosetError: if there is none
+    """
     own = shipped()
-    path = Path(name)
-    if not path.is_file() and name not in own:
-        if name in search_options.shipped():
-            raise EmosetError(f"{name} is a search of options, not a plan of runs", f"emoset search {name}")
-        error = unknown("plan", name, own)
-        raise EmosetError(f"{error.problem}: no such file, and emoset has none of this name", error.mend)
-    shown = name if path.is_file() else f"plans/{own[name].name}"
-    return read_plan(path if path.is_file() else own[name], shown, size, _known())
+    if Path(name).is_file():
+        return Path(name)
+    if name in own:
+        return own[name]
+    if name in search_options.shipped():
+        raise EmosetError(f"{name} is a search of options, not a plan of runs", f"emoset search {name}")
+    error = unknown("plan", name, own)
+    raise EmosetError(f"{error.problem}: no such file, and emoset has none of this name", error.mend)
 
 
 @cache

@@ -13,7 +13,7 @@ def sized(plan: Plan, size: Mapping[str, Any]) -> Plan:
     kept = _with_origins(plan.runs, size.get("only") or plan.runs)
     runs = {name: plan.runs[name] for name in kept}
     dropped = [name for name in plan.runs if name not in kept]
-    reduced = [f"without {_listed(dropped)}"] if dropped else []
+    alike: dict[str, list[str]] = {}  # what is said otherwise -> the sets of which it is said
     for name, one in list(runs.items()):
         own = size.get("runs", {}).get(name, {})
         options = {**size.get("options", {}).get(one.train, {}), **own.get("options", {})}
@@ -26,7 +26,10 @@ def sized(plan: Plan, size: Mapping[str, Any]) -> Plan:
         ]
         words += [f"{key} {_listed(value)}" for key, value in further.items() if key != "points"]
         words += [f"{len(further['points'])} of {len(one.points)} points of the grid"] if "points" in further else []
-        reduced += [f"{name}: {', '.join(words)}"] if words else []
+        alike.setdefault(", ".join(words), []).append(name)
+    reduced = [f"without {_listed(dropped)}"] if dropped else []
+    reduced += [f"{'all runs' if names == [*runs] and len(runs) > 1 else _listed(names)}: {words}"
+                for words, names in alike.items() if words]  # fmt: skip
     extract = {
         name: replace(one, options={**one.options, **size.get("extract", {}).get(name, {})})
         for name, one in plan.extract.items()
