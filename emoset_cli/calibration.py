@@ -176,9 +176,12 @@ def fit(run: Run) -> dict[str, dict[str, float]]:
     """Fold -> head -> temperature, fitted on the devel predictions that the training wrote.
 
     Raises:
-        EmosetError: if the run holds no predictions
+        EmosetError: if the run holds no predictions, or has learnt no labels
     """
     table, heads = run.predictions(), heads_of(run)
+    if table.empty:
+        raise EmosetError(f"{run.name} has learnt no labels, only dimensions: there is nothing to calibrate",
+                          "name a run with labels")  # fmt: skip
     devel = table[table["partition"] == "devel"]
     devel = devel.assign(head=devel["corpus"].map(heads))
     found: dict[str, dict[str, float]] = {}

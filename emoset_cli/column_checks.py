@@ -38,7 +38,7 @@ def check_path(corpus: "Corpus", fields: dict[str, Any]) -> Found:
     tables = {column for table in corpus.tables.values() for column in table.columns}
     if corpus.path:
         yield from _groups(corpus, groups, tables)
-    elif corpus.tables and "label" not in tables and not corpus.label:
+    elif corpus.tables and "label" not in tables and not corpus.label and corpus.labelled:
         yield ("tables",), "neither 'path' nor a table gives the label", "add 'label: COLUMN' to 'columns' of a table"
     for key, codes, given in (
         ("gender", corpus.gender_codes, "gender"), ("language_codes", corpus.language_codes, "language"),
@@ -63,7 +63,7 @@ def check_path(corpus: "Corpus", fields: dict[str, Any]) -> Found:
 
 def _groups(corpus: "Corpus", groups: tuple[str, ...], tables: set[str]) -> Found:
     path = corpus.path or ""
-    for name in ("speaker", "label"):
+    for name in ("speaker", "label") if corpus.labelled else ("speaker",):
         if name not in groups and name not in tables and not getattr(corpus, name):
             mend = f"mark it in the expression as (?P<{name}>...), or let a table or '{name}: TEMPLATE' give it"
             yield ("path",), f"the expression has no group '{name}'", mend
@@ -148,8 +148,11 @@ def check_columns(corpus: "Corpus", fields: dict[str, Any]) -> Found:
             yield from _rule(corpus, ("subsets", name, column), column, rule)
     for key in ("take", "dimensions"):
         for index, column in enumerate(getattr(corpus, key)):
+            where = (key, column if column in fields[key] and isinstance(fields[key], dict) else index)
             if column not in known:
-                yield (key, index), f"there is no column '{column}'", one_of(column, known)
+                yield where, f"there is no column '{column}'", one_of(column, known)
+            elif key == "dimensions" and column in _COLUMNS:
+                yield where, f"column '{column}' holds texts, no numbers", one_of(column, known - set(_COLUMNS))
     for name, published in corpus.partitions.items():
         for column in published.by.values():
             if column not in known:

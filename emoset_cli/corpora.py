@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -117,8 +118,9 @@ class Corpus:
     ``path`` is searched in the posix path of a recording relative to the corpus folder, without extension; None means
     that its names are not known. ``speaker`` and ``label`` are templates, for where no one group or column holds them.
     ``labels`` maps codes to our words, empty means that any word is a label; ``genders`` maps speakers and, where
-    given, names all of them; ``ages`` are in years, at the recording. ``dimensions`` are columns of numbers that are
-    labels too (arousal, valence). ``needs`` says what a user must supply.
+    given, names all of them; ``ages`` are in years, at the recording. ``levels`` are its labels from low to high, where
+    they have an order. ``dimensions`` are columns of numbers that are labels too (arousal, valence), ``scales`` the
+    lowest and highest value of those that can be trained on. ``needs`` says what a user must supply.
     """
 
     key: str
@@ -138,6 +140,7 @@ class Corpus:
     speaker: str | None
     label: str | None
     labels: dict[str, str]
+    levels: tuple[str, ...]
     genders: dict[str, str]
     gender_codes: dict[str, str]
     language_codes: dict[str, str]
@@ -148,6 +151,7 @@ class Corpus:
     exclude: dict[str, str]
     tables: dict[str, Table]
     dimensions: tuple[str, ...]
+    scales: dict[str, tuple[float, float]]
     subsets: dict[str, dict[str, Rule]]
     take: tuple[str, ...]
     count: Count | None
@@ -159,8 +163,14 @@ class Corpus:
 
     @property
     def label_names(self) -> tuple[str, ...]:
-        """The labels, each once, in the order of the registry."""
-        return tuple(dict.fromkeys(self.labels.values()))
+        """The labels, each once, from low to high where they have an order, else in the order of the registry."""
+        return self.levels or tuple(dict.fromkeys(self.labels.values()))
+
+    @property
+    def labelled(self) -> bool:
+        """Whether its utterances have labels; those of a corpus with dimensions only have none."""
+        told = self.labels or self.label or "(?P<label>" in (self.path or "")
+        return not self.dimensions or bool(told) or any("label" in table.columns for table in self.tables.values())
 
     @cached_property
     def regex(self) -> re.Pattern[str]:
@@ -241,6 +251,9 @@ def _build(key: str, fields: dict[str, Any], where_defined: str) -> Corpus:
     }
     same: dict[str, Any] = {name: given.get(name) for name in _SAME}
     same |= {ours: given.get(name, {}) for name, ours in _MAPS.items()}
+    levels, dimensions = given.get("levels", ()), given.get("dimensions", ())
+    same["labels"] = same["labels"] or {level: level for level in levels}
+    scales = dimensions if isinstance(dimensions, dict) else {}
     same["reference"] = same["reference"] or told(same["citation"]) or None
     return Corpus(
         key=key,
@@ -254,7 +267,9 @@ def _build(key: str, fields: dict[str, Any], where_defined: str) -> Corpus:
             for name, rules in given.get("subsets", {}).items()
         },
         take=given.get("take", ()),
-        dimensions=given.get("dimensions", ()),
+        levels=levels,
+        dimensions=tuple(dimensions),
+        scales={name: (scale.get("low", nan), scale.get("high", nan)) for name, scale in scales.items()},
         shares_speakers=given.get("shares_speakers", ()),
         count=Count(count.get("utterances"), count.get("speakers"), count.get("labels", {})) if count else None,
         partitions={name: _published(name, partition) for name, partition in given.get("partitions", {}).items()},

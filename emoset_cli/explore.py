@@ -42,7 +42,7 @@ def explore(
     order = label_order or {}
     labels = {key: _ordered(table["label"], order.get(key, ())) for key, table in tables.items()}
     return {
-        "corpora": {key: _corpus(key, table, labels[key]) for key, table in tables.items()},
+        "corpora": {key: _corpus(key, table, labels[key] or [""]) for key, table in tables.items()},
         "durations": duration_histogram({key: table["duration_s"].to_numpy() for key, table in tables.items()}),
         "overlap": overlap(labels),
         "spaces": coverage(tables, user_spaces),
@@ -75,7 +75,7 @@ def _corpus(key: str, table: Any, labels: list[str]) -> dict[str, Any]:
 
 
 def _ordered(found: Any, order: Sequence[str]) -> list[str]:
-    names = set(found)
+    names = set(found) - {""}  # of a corpus without labels
     return [label for label in order if label in names] + sorted(names - set(order))
 
 
@@ -195,7 +195,9 @@ def coverage(
     A label without an entry is left out, never guessed. ``common`` is among the spaces if several corpora share at
     least two labels.
     """
-    counts = {key: table["label"].value_counts().sort_index() for key, table in tables.items()}
+    counts = {
+        key: table["label"].value_counts().drop("", errors="ignore").sort_index() for key, table in tables.items()
+    }
     labels = {key: [str(label) for label in found.index] for key, found in counts.items()}
     order = {name: list(space.labels) for name, space in label_spaces.spaces(user_spaces).items()}
     shared = sorted(set.intersection(*map(set, labels.values()))) if len(labels) > 1 else []

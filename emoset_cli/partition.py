@@ -95,7 +95,7 @@ def checked(partition: Partition, utterances: Any) -> Partition:
             gaps.append(f"fold {fold}: {len(shared)} speakers are in several partitions, as published")
         everything = set(labels[where != ""])
         for part in [*PARTITIONS, *([WITHIN] if (where == WITHIN).any() else [])]:
-            if gap := sorted(everything - set(labels[where == part])):
+            if gap := sorted(everything - set(labels[where == part]) - {""}):
                 gaps.append(f"fold {fold}: {part} has no {', '.join(gap)}")
     return replace(partition, gaps=gaps)
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from emoset_cli import audio, levels, manifest, segments, store
+from emoset_cli import audio, dimensions, levels, manifest, segments, store
 from emoset_cli.checks import against_count, find_identical, judge_audio
 from emoset_cli.corpora import Corpus
 from emoset_cli.errors import EmosetError, unknown
@@ -95,6 +95,7 @@ def prepare_corpus(
     rows = [row | _audio_columns(records[row["path"]]) for row in whole] + cut
     rows.sort(key=lambda row: row["utterance"])
     problems = found.problems + problems + of_pieces + find_identical(rows) + against_count(corpus, rows)
+    problems += dimensions.unknown(corpus, rows)
     if not rows:
         raise EmosetError(f"no recording of {corpus.key} in {source} is usable: {problems[0].detail}", problems[0].mend)
     problems.sort(key=lambda problem: (problem.problem, problem.path))
@@ -177,7 +178,7 @@ def entry_hash(corpus: Corpus) -> str:
         corpus.languages, corpus.speaker_languages, corpus.where, corpus.exclude, corpus.tables, corpus.subsets,
         corpus.speaker, corpus.label, corpus.language_codes, corpus.ages, corpus.dimensions,
     )  # fmt: skip
-    return digest(repr(parts))
+    return digest(repr((*parts, corpus.scales) if corpus.scales else parts))  # as of old where there are none
 
 
 def data_hash(table: Any) -> str:

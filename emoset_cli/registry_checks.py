@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from emoset_cli.column_checks import Found, check_columns, check_path, no_label, one_of
@@ -47,6 +48,7 @@ def _names(corpus: "Corpus", fields: dict[str, Any]) -> Found:
     if not _NAME.fullmatch(corpus.key):
         yield (), f"'{corpus.key}' is no key of a corpus", "use a-z, 0-9 and - as in 'crema-d'"
     codes_in_names = corpus.path and not any("label" in table.columns for table in corpus.tables.values())
+    codes_in_names = codes_in_names and corpus.labelled and not corpus.levels
     for needed in ("language", *(["labels"] if codes_in_names else [])):
         if not fields.get(needed):
             yield (), f"'{needed}' is missing", f"add '{needed}: ...' to the entry"
@@ -105,6 +107,28 @@ def _facts(corpus: "Corpus", fields: dict[str, Any]) -> Found:
     if corpus.citation and kind not in _BIBTEX:
         problem = f"'{kind}' is no type of BibTeX entry" if kind else "'type' is missing"
         yield ("citation", *(["type"] if kind else [])), problem, f"use {', '.join(_BIBTEX)}"
+
+
+def _scales(corpus: "Corpus", fields: dict[str, Any]) -> Found:
+    """Levels are the labels, each once; dimensions have two ends, the lower one first."""
+    if corpus.levels:
+        for index, level in enumerate(corpus.levels):
+            if level in corpus.levels[:index]:
+                yield ("levels", index), f"level '{level}' stands here twice", "remove one of the two"
+            elif level not in corpus.labels.values():
+                known = one_of(level, corpus.labels.values())
+                yield ("levels", index), f"'{level}' is no label of this corpus", known
+        for label in dict.fromkeys(corpus.labels.values()):
+            if label not in corpus.levels:
+                yield ("levels",), f"label '{label}' has no place among the levels", "name it, from low to high"
+        if len(corpus.levels) < 2:
+            yield ("levels",), "there is one level only", "name all labels, from low to high"
+    for name, (low, high) in corpus.scales.items():
+        for end, value in (("low", low), ("high", high)):
+            if isnan(value):
+                yield ("dimensions", name), f"'{end}' is missing", "write it as in '{low: 1, high: 7}'"
+        if low >= high:
+            yield ("dimensions", name), f"'low' {low:g} is not below 'high' {high:g}", "correct one of the two"
 
 
 def _count(corpus: "Corpus", fields: dict[str, Any]) -> Found:
@@ -172,5 +196,5 @@ def _no_speaker(corpus: "Corpus", speaker: str) -> tuple[str, str]:
 
 
 CHECKS: tuple[Callable[["Corpus", dict[str, Any]], Found], ...] = (
-    _names, check_path, _speakers, _facts, check_columns, _count, _partitions,
+    _names, check_path, _speakers, _facts, check_columns, _scales, _count, _partitions,
 )  # fmt: skip

@@ -31,6 +31,7 @@ _TABLE = ys.record(
     texts=ys.list_of(ys.text),
     optional=ys.flag,
 )
+_SCALES = ys.map_of(ys.record(low=ys.number, high=ys.number))
 _RULE = ys.record(min=ys.number, max=ys.number, any_of=ys.list_of(ys.text), none_of=ys.list_of(ys.text))
 _ENTRY = ys.record(
     name=ys.text,
@@ -49,6 +50,7 @@ _ENTRY = ys.record(
     speaker=ys.or_null(ys.text),
     label=ys.or_null(ys.text),
     labels=ys.or_null(ys.map_of(ys.text)),
+    levels=ys.or_null(ys.list_of(ys.text)),
     speakers=ys.or_null(ys.record(female=_SPEAKERS, male=_SPEAKERS, unknown=_SPEAKERS)),
     speaker_alias=ys.or_null(ys.map_of(ys.text)),
     shares_speakers=ys.or_null(ys.list_of(ys.text)),
@@ -57,7 +59,7 @@ _ENTRY = ys.record(
     where=ys.or_null(ys.map_of(ys.list_of(ys.text))),
     exclude=ys.or_null(ys.map_of(ys.text)),
     tables=ys.or_null(ys.map_of(_TABLE)),
-    dimensions=ys.or_null(ys.list_of(ys.text)),
+    dimensions=ys.or_null(ys.or_else(ys.list_of(ys.text), mapping=_SCALES)),
     subsets=ys.or_null(ys.map_of(ys.map_of(_RULE))),
     take=ys.or_null(ys.list_of(ys.text)),
     count=ys.or_null(ys.record(utterances=ys.integer, speakers=ys.integer, labels=ys.map_of(ys.integer))),

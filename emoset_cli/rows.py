@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from emoset_cli import dimensions
 from emoset_cli.corpora import Corpus
 from emoset_cli.errors import EmosetError
 from emoset_cli.joins import UNKNOWN
@@ -106,11 +107,13 @@ def _row(
         row["age"] = corpus.ages.get(speaker) if age is None else age
     if not values.get("start_s") is values.get("end_s") is None:  # else the whole recording
         row |= {name: values[name] for name in ("start_s", "end_s")}
+    for fault in dimensions.tidied(corpus, row, texts, _place(corpus)):
+        yield Problem(corpus.key, recording.path, row["utterance"], *fault)
     yield row
 
 
 def _wrong_label(corpus: Corpus, code: str) -> Fault | None:
-    if code in corpus.labels or (code and not corpus.labels):
+    if code in corpus.labels or (code and not corpus.labels) or not corpus.labelled:
         return None
     mend = f"add '{code}' to `labels` of {_place(corpus)}" if code else "give it a label, or remove it"
     known = f" is none of {', '.join(corpus.labels)}" if corpus.labels else " is no label"

@@ -6,7 +6,8 @@ adds ``predictions-final.csv``: ``predictions.csv`` is of its best devel epoch, 
 run is asked for, ``NAME:final`` means the latter. A run that leaves a language out or tests unseen corpora adds
 ``predictions-within.csv``, of test speakers of what was trained on (a network, ``predictions-within-final.csv`` too). A
 network that hears segments adds ``predictions-segments.csv``, one whose heads name attributes (corpus, gender, ...)
-``attributes.csv``; both have a ``-final`` too. A shared model (`emoset_cli.shared`) is a run without tables.
+``attributes.csv``, one that learns dimensional labels ``dimensions.csv``; these have a ``-final`` too. A
+shared model (`emoset_cli.shared`) is a run without tables.
 """
 
 from collections.abc import Mapping
@@ -33,6 +34,10 @@ ATTRIBUTE_COLUMNS = [
     "posterior",
 ]  # fmt: skip
 
+# One row of dimensions.csv is what a network said of one dimension of one utterance, in the units of its corpus;
+# `truth` is empty where it is not known.
+DIMENSION_COLUMNS = ["corpus", "utterance", "speaker", "fold", "partition", "dimension", "truth", "prediction"]
+
 FINAL = ":final"  # behind a run's name: its final epoch
 # What further tables `finish` takes: kind -> what it is of.
 FURTHER = {
@@ -43,6 +48,8 @@ FURTHER = {
     "segments-final": "the same, of the final epoch",
     "attributes": "what the heads for attributes say of the utterances, or of their segments",
     "attributes-final": "the same, of the final epoch",
+    "dimensions": "what a network says of dimensional labels, such as arousal",
+    "dimensions-final": "the same, of the final epoch",
 }
 
 
@@ -59,7 +66,8 @@ _SHAPE = {
     "chosen": dict,
 }
 _MAYBE = {"mode": str, "setting": str, "options": dict, "counts": dict, "packages": dict, "initial": dict,
-          "attributes": dict, "heads": dict, "left_out": dict, "parameters": dict}  # fmt: skip
+          "attributes": dict, "dimensions": dict, "levels": dict, "heads": dict, "left_out": dict,
+          "parameters": dict}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -147,6 +155,16 @@ class Run:
         """
         return self._further("attributes")
 
+    def dimensions(self) -> Any | None:
+        """What a network says of dimensional labels, `DIMENSION_COLUMNS`, with numbers or NaN in ``truth``.
+
+        None where the run has none.
+
+        Raises:
+            EmosetError: if the file is not the one the training wrote
+        """
+        return self._further("dimensions")
+
     def _further(self, kind: str) -> Any | None:
         """A table of `FURTHER`, of this epoch; None where the run has none."""
         name = _file(f"{kind}-final" if self.final else kind)
@@ -171,7 +189,9 @@ def is_done(folder: Path) -> bool:
 
 
 def _file(kind: str) -> str:
-    return f"{kind}.csv" if kind.startswith("attributes") else f"predictions-{kind}.csv" if kind else "predictions.csv"
+    if kind.startswith(("attributes", "dimensions")):
+        return f"{kind}.csv"
+    return f"predictions-{kind}.csv" if kind else "predictions.csv"
 
 
 def finish(
@@ -183,7 +203,7 @@ def finish(
         folder: of the run
         config: its resolved settings
         predictions: of the best devel epoch, or of a model that has no epochs
-        further: tables by their kind, a key of `FURTHER`; with the same columns, but of attributes
+        further: tables by their kind, a key of `FURTHER`; with the same columns, but of attributes and dimensions
     """
     import yaml
 
@@ -216,11 +236,12 @@ def _read_table(folder: Path, name: str) -> Any:
 
     import pandas as pd
 
-    text = dict.fromkeys([*PREDICTION_COLUMNS, "unit", "attribute"], "str")
-    empty = {"start_s": [""], "posterior": [""]}
+    numbers = ["start_s", "posterior", *(["truth", "prediction"] if name.startswith("dimensions") else [])]
+    empty = {column: [""] for column in numbers}
+    texts = {*PREDICTION_COLUMNS, "unit", "attribute", "dimension"} - set(numbers)
     raw = _as_written(folder, name)
     try:
-        table = pd.read_csv(io.BytesIO(raw), dtype=text, keep_default_na=False, na_values=empty)
+        table = pd.read_csv(io.BytesIO(raw), dtype=dict.fromkeys(texts, "str"), keep_default_na=False, na_values=empty)
     except ValueError:  # of one who has changed done.json too
         table = pd.DataFrame()
     if not {"corpus", "utterance", "fold", "partition", "truth", "prediction"} <= set(table.columns):

@@ -58,7 +58,8 @@ def _check_config(path: Path, config: Any) -> None:
     """What those who use a run take for granted of its settings."""
     demand(_texts(config.get("corpora")), path, "'corpora' is no list of texts")
     labels = config.get("labels")
-    fine = isinstance(labels, dict) and all(_texts(own) for own in labels.values())
+    # Of corpora with dimensions only there are none.
+    fine = isinstance(labels, dict) and all(own == [] or _texts(own) for own in labels.values())
     demand(fine and set(labels) >= set(config["corpora"]), path, "'labels' does not list those of each corpus")
     for name in ("model", "label_space"):
         demand(isinstance(config.get(name), str), path, f"'{name}' is no text")

@@ -249,9 +249,9 @@ def test_all_mistakes_of_a_file_are_told_at_once(tmp_path):
         "  /my.yaml:6: mine.speakers.female[0]: 01 is a number to YAML, not a text (quote it: '01')\n"
         "  /my.yaml:6: mine.speakers.female[1]: 02 is a number to YAML, not a text (quote it: '02')\n"
         "  /my.yaml:8: mine: unknown key 'lisence' (did you mean 'licence'? known: access, ages, citation, "
-        "count, default_partition, dimensions, exclude, gender, id, label, labels, language, language_codes, licence, "
-        "name, nature, needs, notes, obtain, partitions, path, reference, shares_speakers, sources, speaker, "
-        "speaker_alias, speakers, subsets, tables, take, where, year)\n"
+        "count, default_partition, dimensions, exclude, gender, id, label, labels, language, language_codes, "
+        "levels, licence, name, nature, needs, notes, obtain, partitions, path, reference, shares_speakers, sources, "
+        "speaker, speaker_alias, speakers, subsets, tables, take, where, year)\n"
         "  mend: correct these places of /my.yaml"
     )
 

@@ -21,6 +21,7 @@ import yaml
 from emoset_cli import (
     checks,
     corpora,
+    dimensions,
     feature_store,
     features,
     joins,
@@ -264,7 +265,7 @@ def kinds(module: Any) -> set[str]:
 
 def test_every_kind_of_problem_is_in_the_table_and_no_other() -> None:
     told = {codes([row[0]])[0] for row in rows("corpora.md", "## Problems that prepare finds")}
-    assert told == set().union(*map(kinds, (checks, joins, manifest, names, segments, utterance_rows)))
+    assert told == set().union(*map(kinds, (checks, dimensions, joins, manifest, names, segments, utterance_rows)))
     assert len(told) >= 27
 
 

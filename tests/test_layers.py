@@ -39,12 +39,14 @@ MAY_IMPORT = {
     "names": {"problems", "templates", "bounded", "corpora", "store"},
     "tables": {"errors", "templates", "bounded", "corpora"},
     "joins": {"errors", "problems", "templates", "corpora", "audio", "names", "tables"},
-    "rows": {"errors", "problems", "templates", "corpora", "names", "joins"},
+    "dimensions": {"problems", "corpora", "joins"},
+    "rows": {"errors", "problems", "templates", "corpora", "names", "joins", "dimensions"},
     "checks": {"problems", "corpora", "audio"},
     "segments": {"problems", "corpora", "levels", "audio", "store", "checks"},
     "manifest": {"errors", "problems", "corpora", "audio", "store", "names", "joins", "rows", "segments"},
     "prepare": {
         "errors", "files", "problems", "corpora", "levels", "audio", "store", "checks", "segments", "manifest",
+        "dimensions",
     },
     "feature_store": {"errors", "files", "ranks", "parallel", "features", "store", "prepare"},
     "frame_store": {"errors", "files", "ranks", "parallel", "features", "store", "prepare", "feature_store"},
@@ -63,6 +65,7 @@ MAY_IMPORT = {
     # training, results
     "metrics": {"errors"},
     "stats": {"metrics"},
+    "concordance": {"metrics", "stats"},
     "probe": {"metrics", "stats"},
     "shared": {"errors", "files"},
     "runs": {"errors", "files", "shared"},
@@ -72,12 +75,15 @@ MAY_IMPORT = {
     "train": {
         "", "errors", "files", "ranks", "cores", "parallel", "corpora", "labels", "partition", "leaks", "protocols",
         "aggregate", "prepare", "feature_store", "frame_store", "metrics", "runs", "shared", "store", "models", "audio",
+        "concordance",
     },
     "predict": {
         "errors", "files", "cores", "pool", "labels", "levels", "audio", "models", "features", "checks", "manifest",
         "feature_store", "runs", "shared", "calibration", "train",
     },
-    "report": {"", "errors", "files", "labels", "explore", "metrics", "stats", "probe", "runs", "calibration"},
+    "report": {
+        "", "errors", "files", "labels", "explore", "metrics", "stats", "concordance", "probe", "runs", "calibration",
+    },
     "share": {
         "", "errors", "files", "cite", "corpora", "store", "models", "prepare", "runs", "shared", "calibration",
         "train", "predict", "report",

@@ -7,7 +7,17 @@ from typing import Any
 
 from emoset_cli import ranks
 from emoset_cli.cli.common import Attempt, answer, each, finish, list_of, load_registry, say, tell_of_long
-from emoset_cli.cli.deep_options import FRONT, MACHINE, NETWORK, OPTIONS, SETTINGS, SPEECH, of_panel, signature
+from emoset_cli.cli.deep_options import (
+    DIMENSIONS,
+    FRONT,
+    MACHINE,
+    NETWORK,
+    OPTIONS,
+    SETTINGS,
+    SPEECH,
+    of_panel,
+    signature,
+)
 from emoset_cli.cli.learn import app as app
 from emoset_cli.cli.learn import partition_of, refuse_uncovered
 from emoset_cli.cli.unseen import trained_and_unseen
@@ -65,6 +75,7 @@ def check(given: dict[str, Any]) -> None:
     Raises:
         EmosetError: if the corpora cannot be trained on in this way
     """
+    from emoset_cli.train.deep.dimensions import table_of
     from emoset_cli.train.deep.plan import check_labels
 
     groups, data = _groups(given["task"], None, _data(given))
@@ -74,6 +85,7 @@ def check(given: dict[str, Any]) -> None:
         for space, one in built.items():
             refuse_uncovered(group, one, space)
         check_labels(heard)
+        table_of(heard.task, heard.heads, data.dimensions)
 
 
 def _settings(model: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -81,13 +93,17 @@ def _settings(model: str, given: dict[str, Any]) -> dict[str, Any]:
     settings = of_panel(SETTINGS, given)
     settings |= {"model": model, "seed": given["seed"], "front": of_panel(FRONT, given)}
     settings |= _attributes(of_panel(SPEECH, given))
+    settings |= of_panel(DIMENSIONS, given)
+    if "dimensions" in settings:
+        settings["dimensions"] = list_of([settings["dimensions"]])
     settings["network"] = _network(model, of_panel(NETWORK, given))
     return settings
 
 
 def _data(given: dict[str, Any]) -> "_Data":
     names = ("partition", "labels", "subset", "aggregate", "pool", "unseen", "multi_task", "workspace", "registry")
-    return _Data(**{name: given[name] for name in names})
+    dimensions = list_of([given["dimensions"]] if given["dimensions"] else [])
+    return _Data(**{name: given[name] for name in names}, dimensions=dimensions)
 
 
 @dataclass(frozen=True)
@@ -103,6 +119,7 @@ class _Data:
     multi_task: bool
     workspace: Path
     registry: Path | None
+    dimensions: list[str]
 
 
 @dataclass(frozen=True)
@@ -170,12 +187,24 @@ def _train(
     runs = _run(planned, machine)
     if tune and runs:
         base = read_initial(data.workspace, runs[0].name)
-        alone = _Data(data.partition, "own", "", False, False, None, False, data.workspace, data.registry)
+        alone = _Data(
+            data.partition, "own", "", False, False, None, False, data.workspace, data.registry, data.dimensions
+        )
         after = settings_of(model, settings | {"mode": tune, "precision": precision})
-        tuned, tuned_well = attempt(groups[0], lambda key: _plan([key], alone, after, known, base, machine.quiet))
+        tuned, tuned_well = attempt(
+            groups[0], lambda key: _plan([key], alone, _of_corpus(after, known[key]), known, base, machine.quiet)
+        )
         runs += _run(tuned, machine)
         well = well and tuned_well
     return runs, well
+
+
+def _of_corpus(options: Any, corpus: Any) -> Any:
+    """The options with those dimensions only that a corpus has."""
+    own = [name for name in options.dimensions if name in corpus.dimensions]
+    if own == options.dimensions:
+        return options
+    return replace(options, dimensions=own, **({} if own else {"dimension_loss": "ccc", "dimension_weight": 1.0}))
 
 
 def _groups(tasks: list[str] | None, tune: str | None, data: _Data) -> tuple[list[list[str]], _Data]:
@@ -217,7 +246,7 @@ def _heard(group: list[str], data: _Data, seed: int, known: Any) -> tuple[dict[s
     pool = own if data.pool or data.multi_task else None
     built = {
         space: build_task(data.workspace, group, known, None, spec, of, space, data.subset, pool, draw, data.multi_task,
-                          data.unseen or ())
+                          data.unseen or (), data.dimensions)
         for space in data.labels.split(",")
     }  # fmt: skip
     if len(built) > 1:
@@ -230,6 +259,7 @@ def _plan(group: list[str], data: _Data, options: Any, known: Any, initial: Any,
     """The run of a corpus, or of several together, as far as it can be settled before training."""
     from emoset_cli.prepare import entry_hash
     from emoset_cli.train.deep.attributes import unknown
+    from emoset_cli.train.deep.dimensions import unknown_values
     from emoset_cli.train.deep.plan import plan_run
 
     built, heard = _heard(group, data, options.seed, known)
@@ -244,7 +274,13 @@ def _plan(group: list[str], data: _Data, options: Any, known: Any, initial: Any,
     if options.network.get("finetune") and options.eval_window == "whole":
         tell_of_long(heard.task.utterances)
     entries = {key: entry_hash(known[key]) for key in [*group, *(data.unseen or [])]}
-    return plan_run(data.workspace, heard, options, entries, data.labels, data.subset, draw, initial)
+    planned = plan_run(data.workspace, heard, options, entries, data.labels, data.subset, draw, initial)
+    if planned.dimensions:
+        taught = (heard.task.partition.table == "train").any(axis=1).to_numpy()
+        for key, counts in unknown_values(heard.task.utterances, planned.dimensions, taught).items():
+            for name, count in counts.items():
+                say(f"note: {count} training utterances of {key} have no {name}, and do not teach it", quiet)
+    return planned
 
 
 def _run(planned: list[Any], machine: _Machine) -> list[Any]:
@@ -261,8 +297,6 @@ def _run(planned: list[Any], machine: _Machine) -> list[Any]:
 
 
 def _answer_runs(runs: list[Any], as_json: bool) -> None:
-    from statistics import mean
-
     from emoset_cli.report.tables import Column, Table
 
     rows = []
@@ -273,8 +307,9 @@ def _answer_runs(runs: list[Any], as_json: bool) -> None:
             "partition": config["partition"]["name"], "folds": len(chosen), "counts": config["counts"],
             "precision": config["precision"], "device": config["device"], "budget": config["budget"],
             "parameters": config["parameters"], "epoch": [one["epoch"] for one in chosen],
-            "epochs": [one["epochs"] for one in chosen], "devel_uar": mean(one["devel_uar"] for one in chosen),
-            "final_devel_uar": mean(one["final_devel_uar"] for one in chosen),
+            "epochs": [one["epochs"] for one in chosen], "devel_uar": _mean(chosen, "devel_uar"),
+            "final_devel_uar": _mean(chosen, "final_devel_uar"),
+            **({"devel_ccc": _mean(chosen, "devel_ccc")} if "dimensions" in config else {}),
             "trained": config["parameters"]["trained"], "total": config["parameters"]["total"],
         })  # fmt: skip
     heads = [
@@ -282,9 +317,19 @@ def _answer_runs(runs: list[Any], as_json: bool) -> None:
         Column("trained weights", "count", "trained"), Column("of", "count", "total"),
         Column("devel UAR, best epoch", "percent", "devel_uar"), Column("final", "percent", "final_devel_uar"),
     ]  # fmt: skip
+    if any("devel_ccc" in row for row in rows):
+        heads.append(Column("devel CCC, best epoch", "coefficient", "devel_ccc"))
     note = "Devel only, on which the epoch was chosen. Test: emoset evaluate RUN"
-    found = [Table("Trained", heads, [[row[head.key] for head in heads] for row in rows], note)]
+    found = [Table("Trained", heads, [[row.get(head.key) for head in heads] for row in rows], note)]
     answer(rows, [*found, _weights(rows)], as_json)
+
+
+def _mean(chosen: list[dict[str, Any]], name: str) -> float | None:
+    """The mean over folds; None where what was learnt has no such measure."""
+    from statistics import mean
+
+    values = [one[name] for one in chosen if one.get(name) is not None]
+    return mean(values) if values else None
 
 
 def _weights(rows: list[dict[str, Any]]) -> Any:

@@ -12,9 +12,18 @@ from emoset_cli.cli.learn import Aggregate, Pool, Split, Subset
 from emoset_cli.cli.unseen import Unseen
 from emoset_cli.models import MODELS
 from emoset_cli.models.approaches import APPROACHES, ATTRIBUTES, NORMALISE
-from emoset_cli.train.deep.settings import CHOOSE_BY, EVAL_WINDOWS, MODES, PRECISIONS, PRESETS, SAMPLING
+from emoset_cli.train.deep.settings import (
+    CHOOSE_BY,
+    DIMENSION_LOSSES,
+    EVAL_WINDOWS,
+    MODES,
+    PRECISIONS,
+    PRESETS,
+    SAMPLING,
+)
 
 SETTINGS, SPEECH, NETWORK = "Training", "Attributes of speech", "Network"
+DIMENSIONS = "Dimensional labels"
 FRONT, DATA, MACHINE = "Spectrogram and augmentation", "Data", "Machine"
 _LONG = 70  # characters
 
@@ -170,6 +179,16 @@ OPTIONS = {
         SPEECH, ["off", *(name for name, one in APPROACHES.items() if one.apart and one.reads == "embedding")], None,
         ("--corpus-discriminator",), "short for --attributes corpus --approach train or adversarial",
     ),
+    "dimensions": Option(
+        DIMENSIONS, str, None, ("--dimensions",),
+        "learnt too by the corpora that have them, joined by commas: arousal,valence",
+    ),
+    "dimension_loss": Option(
+        DIMENSIONS, list(DIMENSION_LOSSES), None, ("--dimension-loss",), f"ccc. {_told(DIMENSION_LOSSES)}"
+    ),
+    "dimension_weight": Option(
+        DIMENSIONS, float, None, ("--dimension-weight",), "of their loss beside that of the labels: 1", {"min": 0.0}
+    ),
     "labels": Option(DATA, str, "own", ("--labels",), _LABELS),
     "normalise": Option(
         FRONT, list(NORMALISE), None, ("--normalise",),
@@ -273,7 +292,7 @@ def signature(model: str) -> Signature:
     useless = {name for name, option in OPTIONS.items() if option.panel == NETWORK} - set(own.options)
     useless |= set() if own.frames else {"feature"}
     useless |= {name for name, option in OPTIONS.items() if option.panel == FRONT and not own.spectrogram}
-    useless |= {name for name, option in OPTIONS.items() if option.panel == SPEECH and not own.attributes}
+    useless |= {name for name, option in OPTIONS.items() if option.panel in (SPEECH, DIMENSIONS) and not own.attributes}
     plain = [
         Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=kind)
         for name, (kind, default) in _COMMON.items()

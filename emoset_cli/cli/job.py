@@ -107,5 +107,6 @@ def _trained(words: list[str], machine: Machine) -> tuple[dict[str, Any], list[P
         given |= {"device": machine.device, "tensorboard": machine.tensorboard}
     trained = deep.trained if train in MODELS else learn.trained
     runs, _ = trained(train, given, strictly)
-    facts = {"answer": runs[0].name, "runs": [run.name for run in runs], "devel_uar": mean(map(devel_uar, runs))}
+    uars = [uar for run in runs if (uar := devel_uar(run)) is not None]
+    facts = {"answer": runs[0].name, "runs": [run.name for run in runs], "devel_uar": mean(uars) if uars else None}
     return facts, [run.folder / "done.json" for run in runs]

@@ -86,6 +86,7 @@ Wccn = Annotated[
 Repeat = Annotated[
     bool, typer.Option("--repeat", help="repeat training utterances of smaller corpora until all have equally many")
 ]
+Dimensions = Annotated[str | None, typer.Option("--dimensions", hidden=True, help="refused: networks have it")]
 Weight = Annotated[ClassWeight, typer.Option("--class-weight", help="balanced: rare labels weigh more in the loss")]
 
 
@@ -105,6 +106,7 @@ def _command(model: str) -> Callable[..., None]:
         class_weight: Weight = ClassWeight.none,
         wccn: Wccn = None,
         repeat: Repeat = False,
+        dimensions: Dimensions = None,
         seed: Seed = 0,
         workspace: Workspace = DEFAULT_WORKSPACE,
         registry: Registry = None,
@@ -167,6 +169,8 @@ def _asked(model: str, given: dict[str, Any]) -> tuple["_Data", Any]:
     from emoset_cli.train.fold import Options
 
     ranks.only_one(f"emoset train {model}")
+    if given["dimensions"]:
+        raise EmosetError(f"{model} learns labels, no --dimensions", "train a network, for example emoset train cnn")
     weight = None if given["class_weight"] == ClassWeight.none else str(given["class_weight"])
     options = Options(model, str(given["normalise"]), weight, given["seed"], given["wccn"], given["repeat"])
     names = ("feature", "partition", "labels", "subset", "aggregate", "pool", "unseen", "workspace", "registry")

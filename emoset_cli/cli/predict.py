@@ -113,11 +113,14 @@ def predict(
         complain(failure)
     if len(failed) == len(found):
         finish(False)
-    told = [facts.facts_of(one, model.heads, spoken, learnt) for one in found if not one.failure]
+    scales = {} if spoken else model.dimensions
+    named = {head: list(own) for head, own in scales.items()}
+    told = [facts.facts_of(one, model.heads, spoken, learnt, named) for one in found if not one.failure]
     notes = [note for note in [*notes, *facts.format_notes(told)] if note]
     value: dict[str, Any] = {
         "run": run.name, "folds": [fold] if fold else [str(one) for one in run.config["partition"]["folds"]],
         "heads": {spoken.space.name: list(spoken.space.labels)} if spoken else model.heads,
+        "dimensions": {head: {name: list(ends) for name, ends in own.items()} for head, own in scales.items()},
         "mean_of": list(spoken.to) if spoken else [], "calibrated": calibrated,
         "window_s": cut.window / 16000, "hop_s": cut.hop / 16000, "recordings": told,
         "failed": [{"recording": one, "problem": error.problem, "mend": error.mend} for one, error in failed],
@@ -144,12 +147,13 @@ def _of_space(spoken: Any) -> list[str]:
 
 def _write(out: Path, value: dict[str, Any]) -> None:
     from emoset_cli.files import write_text
+    from emoset_cli.predict import write
     from emoset_cli.predict.facts import stretches
     from emoset_cli.predict.write import of_head, write_answer
     from emoset_cli.report.timeline import timeline_plot
 
     for base, one in write_answer(out, value):
-        for head, labels in value["heads"].items():
+        for head, labels in write.labelled(value).items():
             found = stretches(one["windows"], head, one["seconds"])
             title = f"{one['recording']}, {head}"
             picture = timeline_plot(one["windows"], found, head, labels, one["seconds"], title)

@@ -20,7 +20,8 @@ from emoset_cli.cli.common import (
 _FIELDS = {
     "corpus": "corpus", "needs": "you must supply", "next": "how to go on", "languages": "language", "year": "year",
     "nature": "nature", "licence": "licence", "access": "access", "obtain": "where to get it", "reference": "reference",
-    "labels": "labels", "count": "count", "genders": "speakers", "ages": "ages in years", "partitions": "partitions",
+    "labels": "labels", "levels": "from low to high", "count": "count", "genders": "speakers",
+    "ages": "ages in years", "partitions": "partitions",
     "default_partition": "default partition", "subsets": "subsets", "dimensions": "dimensions", "take": "takes share",
     "notes": "notes", "path": "path", "id": "id", "speaker": "speaker", "label": "label",
     "gender_codes": "codes of gender", "language_codes": "codes of language", "speaker_languages": "who speaks what",
@@ -55,7 +56,9 @@ def show(
             f"{name}: {', '.join(table.columns)} from {table.file} (key {table.key})"
             for name, table in corpus.tables.items()
         ],
-        **{name: ", ".join(value[name]) for name in ("languages", "dimensions", "take", "sources", "shares_speakers")},
+        "levels": " < ".join(corpus.levels),
+        "dimensions": ", ".join(_scaled(corpus, name) for name in corpus.dimensions),
+        **{name: ", ".join(value[name]) for name in ("languages", "take", "sources", "shares_speakers")},
     }
     cells = [[name, "\n".join(_lines(told[field]))] for field, name in _FIELDS.items() if not _empty(told[field])]
     answer(value, [Table(corpus.name, [Column("", "text", "field"), Column("", "text", "value")], cells)], as_json)
@@ -161,6 +164,11 @@ def _by_language(corpus: Any) -> dict[str, str]:
 
 def _codes(labels: dict[str, str]) -> list[str]:
     return [", ".join(f"{label} ({code})" if code != label else label for code, label in labels.items())] * bool(labels)
+
+
+def _scaled(corpus: Any, name: str) -> str:
+    low, high = corpus.scales.get(name, (None, None))
+    return name if low is None else f"{name} ({low:g} to {high:g})"
 
 
 def _counted(count: Any) -> list[str]:

@@ -68,22 +68,25 @@ def evaluate(
 
 def scored(workspace: Path, out: Path | None, found: list[Any], whole: bool = True) -> Any:
     """The scores of runs, as a `Section` with its page (which has much of each run; not if not ``whole``)."""
-    from emoset_cli.report.attributes import attribute_scores, attributes_table
+    from emoset_cli.report.attributes import attribute_scores
+    from emoset_cli.report.dimensions import dimension_scores, level_scores
     from emoset_cli.report.epochs import epoch_scores, epochs_table
+    from emoset_cli.report.html import inner_tables
     from emoset_cli.report.languages import across_tables, domain_scores, language_scores
     from emoset_cli.report.scores import score_runs
     from emoset_cli.report.section import Section
-    from emoset_cli.report.segments import segment_scores, segments_table
+    from emoset_cli.report.segments import segment_scores
     from emoset_cli.report.tables import results_table
 
     scores = score_runs(found)
     epochs, languages, domains = epoch_scores(found, scores), language_scores(found), domain_scores(found)
     further = {"epochs": epochs, "languages": languages, "domains": domains}
-    further |= {"segments": segment_scores(found, scores), "attributes": attribute_scores(found)}
+    inner = {"segments": segment_scores(found, scores), "attributes": attribute_scores(found)}
+    inner |= {"dimensions": dimension_scores(found), "levels": level_scores(found)}
+    further |= inner
     pages = {"scores": _report(workspace, out, found, scores, [], further)} if whole else {}
-    tables = [results_table(scores), *across_tables(languages, domains).values()]
-    tables += [segments_table(further["segments"])] if further["segments"] else []
-    tables += [attributes_table(further["attributes"])] if further["attributes"] else []
+    tables = [results_table(scores)] if any(score["corpora"] for score in scores) else []
+    tables += [*across_tables(languages, domains).values(), *inner_tables(**inner)]
     tables += [epochs_table(epochs)] if epochs else []
     return Section("Scores", tables, {"scores": scores, **further}, pages=pages)
 

@@ -85,15 +85,17 @@ def show(
     Example: emoset runs show emodb_svm
     """
     from emoset_cli import keeping
+    from emoset_cli.report.dimensions import dimension_scores
     from emoset_cli.report.run_tables import run_tables, scores_rows
     from emoset_cli.report.scores import score_run
     from emoset_cli.runs import find_run
 
     run = find_run(workspace, name)
-    shown = {
+    shown: dict[str, Any] = {
         "run": run.name, "state": keeping.state(run.folder), "date": _date(run.folder), "folder": str(run.folder),
         "initial": keeping.base_of(run.config), "built_on": keeping.built_on(workspace).get(run.folder.name, []),
-        "config": run.config, "scores": scores_rows(score_run(run)), "history": _history(run.folder / "history.csv"),
+        "config": run.config, "scores": scores_rows(score_run(run)), "dimensions": dimension_scores([run]),
+        "history": _history(run.folder / "history.csv"),
         "files": keeping.files(run.folder),
     }  # fmt: skip
     answer(shown, run_tables(shown), as_json)

@@ -111,6 +111,10 @@ def _trained(train: str, given: dict[str, Any]) -> tuple[float, list[str]]:
     trained = deep.trained if train in MODELS else learn.trained
     runs, _ = trained(train, given, strictly)
     scored = runs[1:] if given.get("tune") else runs  # the shared network is only where the others start
+    if any(fold["devel_uar"] is None for run in scored for fold in run.config["chosen"].values()):
+        raise EmosetError(
+            "a search goes by devel UAR, and these corpora have no labels", "name corpora with labels by -t"
+        )
     devel = [mean(fold["devel_uar"] for fold in run.config["chosen"].values()) for run in scored]
     return mean(devel), [run.name for run in runs]
 

@@ -55,7 +55,9 @@ def _progress(folder: Path) -> dict[str, Any] | None:
 def _line(folder: Path, row: dict[str, Any]) -> str:
     run = folder.parents[1].name.rpartition("_")[0]
     fold = f", fold {row['fold']}" if row["fold"] != "1" else ""
+    reached = [f"devel UAR {100 * row['devel_uar']:.1f}"] if row["devel_uar"] is not None else []
+    reached += [f"devel CCC {row['devel_ccc']:.2f}"] if "devel_ccc" in row else []
     return (
-        f"{run}{fold}: epoch {row['epoch']}, lr {row['lr']:g}, loss {row['train_loss']:.3f}, devel UAR "
-        f"{100 * row['devel_uar']:.1f}{' *' if row['best'] else ''}, {row['utterances_s']:.0f} utterances/s"
+        f"{run}{fold}: epoch {row['epoch']}, lr {row['lr']:g}, loss {row['train_loss']:.3f}, {', '.join(reached)}"
+        f"{' *' if row['best'] else ''}, {row['utterances_s']:.0f} utterances/s"
     )

@@ -26,8 +26,8 @@ class Model:
         one_thread: whether more threads slow it down on a CPU, as they do small recurrent layers
         fixed_window: whether every utterance is cropped or padded to the same length: ``window_s`` of ``build``
         spectrogram: whether it hears log-mel spectrograms, ``front`` of ``build``
-        attributes: whether attributes of speech can be read from it in training: it has ``width``, ``embed`` and
-            ``classify``, and its loss is that of its logits
+        attributes: whether attributes of speech and dimensional labels can be read from it in training: it has
+            ``width``, ``embed`` and ``classify``, and its loss is that of its logits
         brings: the option of ``build`` that names pretrained weights, "" if there is none
         recipe: fields of `emoset_cli.train.deep.settings.Settings` whose usual value is another one than EmoNet's
     """

@@ -15,12 +15,14 @@ def build_network(
     network: Mapping[str, Any],
     front: Mapping[str, Any],
     attributes: Mapping[str, Any] | None = None,
+    dimensions: Mapping[str, Any] | None = None,
 ) -> Any:
     """The network with new weights.
 
     ``attributes`` holds ``approach`` and ``classes``; their classifiers become the part ``attributes`` of the network.
-    They are drawn apart from torch's random stream: a network begins with the same weights with and without them, and
-    goes on with the same random numbers.
+    ``dimensions`` holds ``heads``, the dimensions of each; their regression heads become the part ``dimensions``. Both
+    are drawn apart from torch's random stream: a network begins with the same weights with and without them, and goes
+    on with the same random numbers.
 
     Raises:
         EmosetError: as the model's ``build`` and `emoset_cli.models.layers.attributes.Attributes`
@@ -32,4 +34,9 @@ def build_network(
         sizes = [len(labels) for labels in heads.values()]
         with torch.random.fork_rng(devices=[]):
             built.attributes = Attributes(built.width, sizes, attributes["classes"], attributes["approach"])
+    if dimensions:
+        from emoset_cli.models.layers.dimensions import Dimensions
+
+        with torch.random.fork_rng(devices=[]):
+            built.dimensions = Dimensions(built.width, dimensions["heads"])
     return built

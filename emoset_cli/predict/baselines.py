@@ -32,6 +32,7 @@ class BaselineModel:
         words = [str(word) for own in run.config["labels"].values() for word in own]
         labels = [word for word in dict.fromkeys(words) if any(word in fold.labels for fold in self._folds)]
         self.heads = dict.fromkeys(heads, labels)
+        self.dimensions: dict[str, dict[str, tuple[float, float]]] = {}
         recipe, note = recipe_for(run.name, made["feature"], weights, device, workers)
         self.notes = [note] if note else []
         self._recipe, self._workers = recipe, recipe.workers or workers or cores()
@@ -63,7 +64,7 @@ class BaselineModel:
 
     def said(
         self, values: np.ndarray, others: np.ndarray | None = None
-    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Probabilities and, of an SVM, decision values by head, each ``(pieces, labels)``, mean over the folds.
 
         Args:
@@ -81,7 +82,7 @@ class BaselineModel:
             if self._module.PREFIX == "score_":
                 mean = np.ma.masked_invalid(np.stack([score for _, score in found])).mean(axis=0)  # type: ignore[no-untyped-call]
                 scores[head] = np.where(bad[:, None], np.nan, mean.filled(np.nan))
-        return shares, scores
+        return shares, scores, {}
 
     def _of_fold(
         self, fold: Fold, head: str, values: np.ndarray, others: np.ndarray | None, labels: list[str]

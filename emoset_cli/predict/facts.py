@@ -1,6 +1,7 @@
 """What was predicted as plain values, from which tables, files and pictures are made."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,26 +14,39 @@ from emoset_cli.predict.predicting import Predicted
 
 
 def facts_of(
-    one: Predicted, heads: Mapping[str, Sequence[str]], space: Mapped | None, learnt: Mapping[str, Any]
-) -> dict[str, Any]:
+    one: Predicted, heads: Mapping[str, Sequence[str]], space: Mapped | None, learnt: Mapping[str, Any],
+    dimensions: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> dict[str, Any]:  # fmt: skip
     """A recording's facts.
 
     ``said`` holds for each head ``prediction``, ``probability`` (its), ``probabilities`` of all labels and, of an SVM,
-    ``scores``: of a recording in windows their mean. ``windows`` are the same for each of them; empty of a recording
-    that was heard as a whole.
+    ``scores``: of a recording in windows their mean. Where a head has dimensional labels, ``dimensions`` holds them in
+    their units; where it has no others, ``prediction`` and ``probability`` are None. ``windows`` are the same for each
+    of them; empty of a recording that was heard as a whole.
 
     Args:
         one: what was predicted
         heads: labels of each head
         space: the label space that is spoken in instead, None for the heads' own words
         learnt: what the run has heard
+        dimensions: of each head that has some
     """
     condition = one.condition
-    shares, scores = one.shares, one.scores
+    shares, scores, values = one.shares, one.scores, one.values
     if space:
-        shares, scores = {space.space.name: space.mean(one.shares)}, {}
-        heads = {space.space.name: space.space.labels}
-    audible = np.isfinite(next(iter(shares.values()))).all(axis=1)
+        shares, scores, values = {space.space.name: space.mean(one.shares)}, {}, {}
+        heads, dimensions = {space.space.name: space.space.labels}, {}
+    audible = np.isfinite(np.concatenate([*shares.values(), *values.values()], 1)).all(axis=1)
+
+    def told(head: str, rows: Any, scored: bool = False) -> dict[str, Any]:
+        """What a head says in the mean of some pieces."""
+        own = scores[head][rows].mean(0) if scored and head in scores else None
+        said = _said(heads[head], shares[head][rows].mean(0), own)
+        if head in dimensions:
+            means = values[head][rows].mean(0).tolist()
+            said["dimensions"] = dict(zip(dimensions[head], means, strict=True))
+        return said
+
     measured = levels.columns(condition.peak, condition.rms, condition.dc, condition.silence, False)
     found: dict[str, Any] = {
         "recording": one.recording.name,
@@ -41,12 +55,7 @@ def facts_of(
         "channels": condition.channels,
         "level_db": round(measured["rms_db"], 2),
         "concerns": [concern._asdict() for concern in concerns(condition, one.windows, learnt)],
-        "said": {
-            head: _said(
-                labels, shares[head][audible].mean(0), scores[head][audible].mean(0) if head in scores else None
-            )
-            for head, labels in heads.items()
-        },
+        "said": {head: told(head, audible, scored=True) for head in heads},
         "windows": [],
     }
     if one.windows:
@@ -55,7 +64,7 @@ def facts_of(
             {
                 "start_s": round(one.starts[row] / SAMPLE_RATE, 3), "end_s": round(float(ends[row]), 3),
                 "level_db": round(float(one.levels_db[row]), 2),
-                "said": {head: _said(labels, shares[head][row], None) for head, labels in heads.items()},
+                "said": {head: told(head, [row]) for head in heads},
             }
             for row in range(len(one.starts)) if audible[row]
         ]  # fmt: skip
@@ -63,8 +72,10 @@ def facts_of(
 
 
 def _said(labels: Sequence[str], shares: np.ndarray, scores: np.ndarray | None) -> dict[str, Any]:
+    if not labels:
+        return {"prediction": None, "probability": None, "probabilities": {}}
     best = int(shares.argmax())
-    told = {"prediction": labels[best], "probability": float(shares[best])}
+    told: dict[str, Any] = {"prediction": labels[best], "probability": float(shares[best])}
     told["probabilities"] = {label: float(value) for label, value in zip(labels, shares, strict=True)}
     if scores is not None:
         finite = zip(labels, scores, strict=True)

@@ -18,11 +18,13 @@ from emoset_cli.runs import Run
 class Model(Protocol):
     """What predicts.
 
-    ``heads`` holds the labels of each head that was chosen; ``together`` is how many pieces it likes to hear at once;
-    with ``speakers`` it must know whose recordings are whose; ``notes`` are for the user.
+    ``heads`` holds the labels of each head that was chosen, ``dimensions`` low and high of its dimensional labels where
+    it has some (head -> dimension -> both); ``together`` is how many pieces it likes to hear at once; with ``speakers``
+    it must know whose recordings are whose; ``notes`` are for the user.
     """
 
     heads: dict[str, list[str]]
+    dimensions: dict[str, dict[str, tuple[float, float]]]
     together: int
     speakers: bool
     notes: list[str]
@@ -35,8 +37,8 @@ class Model(Protocol):
 
     def said(
         self, values: np.ndarray, others: np.ndarray | None = None
-    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Probabilities and, where the model has some, scores by head, from what was heard."""
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Probabilities and, where the model has some, scores and dimensions by head, from what was heard."""
 
 
 def open_model(

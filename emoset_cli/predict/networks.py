@@ -40,6 +40,8 @@ class NetworkModel:
             alone = own.one_thread and not made["network"].get(own.brings)
             torch.set_num_threads(1 if alone else min(workers or threads(1), threads(1)))
         self.heads = {head: self._networks[0].labels(head) for head in heads}
+        scales = {head: self._networks[0].dimensions(head) for head in heads}
+        self.dimensions = {head: own for head, own in scales.items() if own}
         self.notes: list[str] = []
         self._frames: Any = None
         self._rate = float(SAMPLE_RATE)
@@ -49,13 +51,13 @@ class NetworkModel:
             self._frames, self._rate = frames_of(recipe.settings["feature"], recipe.means)
 
     def heard(self, batches: Iterable[list[Piece]], many: bool) -> Iterator[tuple[list[Piece], np.ndarray]]:
-        """Probabilities of all heads side by side; NaN for what is too short to be heard."""
+        """Probabilities, then dimensions of all heads side by side; NaN for what is too short to be heard."""
         for batch in batches:
-            yield batch, self._probabilities([piece.samples for piece in batch])
+            yield batch, self._values([piece.samples for piece in batch])
 
-    def _probabilities(self, waves: list[np.ndarray]) -> np.ndarray:
+    def _values(self, waves: list[np.ndarray]) -> np.ndarray:
         from emoset_cli.train.deep.batches import InMemory
-        from emoset_cli.train.deep.use import probabilities_of
+        from emoset_cli.train.deep.use import said_of
 
         able = self._able(waves)
         inputs = [wave for wave, one in zip(waves, able, strict=True) if one]
@@ -64,15 +66,15 @@ class NetworkModel:
             audible = np.array([len(frames) > 0 for frames in inputs], bool)
             able[np.flatnonzero(able)[~audible]] = False
             inputs = [frames for frames in inputs if len(frames)]
-        values = np.full((len(waves), sum(map(len, self.heads.values()))), np.nan, np.float32)
+        width = sum(map(len, [*self.heads.values(), *self.dimensions.values()]))
+        values = np.full((len(waves), width), np.nan, np.float32)
         if inputs:
             source = InMemory(inputs, self._rate)
-            folds = [
-                np.concatenate(
-                    [scaled(probabilities_of(network, source, head), own.get(head)) for head in self.heads], 1
-                )
-                for network, own in zip(self._networks, self._temperatures, strict=True)
-            ]
+            folds = []
+            for network, own in zip(self._networks, self._temperatures, strict=True):
+                said = {head: said_of(network, source, head) for head in self.heads}
+                shares = [scaled(one, own.get(head)) if one.shape[1] else one for head, (one, _) in said.items()]
+                folds.append(np.concatenate([*shares, *(one for _, one in said.values())], 1))
             values[able] = np.mean(folds, axis=0) if len(folds) > 1 else folds[0]
         return values
 
@@ -84,10 +86,13 @@ class NetworkModel:
         found: np.ndarray = frames(np.array([len(wave) for wave in waves])) >= 1
         return found
 
-    def said(self, values: np.ndarray, others: np.ndarray | None = None) -> tuple[dict[str, np.ndarray], Any]:
-        """Probabilities by head, each ``(pieces, labels)``; a network has no other scores."""
-        sizes = np.cumsum([len(labels) for labels in self.heads.values()])
-        return dict(zip(self.heads, np.split(values, sizes[:-1], axis=1), strict=True)), {}
+    def said(self, values: np.ndarray, others: np.ndarray | None = None) -> tuple[dict[str, np.ndarray], Any, Any]:
+        """Probabilities by head, each ``(pieces, labels)``, and dimensions; a network has no other scores."""
+        parts = [*self.heads.values(), *self.dimensions.values()]
+        found = np.split(values, np.cumsum([len(part) for part in parts])[:-1], axis=1)
+        count = len(self.heads)
+        shares = dict(zip(self.heads, found[:count], strict=True))
+        return shares, {}, dict(zip(self.dimensions, found[count:], strict=True))
 
 
 def scaled(shares: np.ndarray, temperature: float | None) -> np.ndarray:

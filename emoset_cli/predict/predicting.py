@@ -1,7 +1,7 @@
 """From recordings to what a model says of each: read ahead, heard in batches of similar length, put together again."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,8 +24,8 @@ class Predicted:
     """What is said of a recording.
 
     ``starts`` and ``lengths`` are those of its pieces in samples, ``levels_db`` their loudness, all ``(pieces,)``;
-    ``shares`` and ``scores`` hold for each head ``(pieces, labels)``, NaN of pieces that were too short. ``failure``
-    says why there is nothing.
+    ``shares`` and ``scores`` hold for each head ``(pieces, labels)``, ``values`` ``(pieces, dimensions)``, NaN of
+    pieces that were too short. ``failure`` says why there is nothing.
     """
 
     recording: Recording
@@ -38,6 +38,7 @@ class Predicted:
     shares: dict[str, np.ndarray]
     scores: dict[str, np.ndarray]
     failure: EmosetError | None = None
+    values: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def predict(
@@ -99,7 +100,7 @@ def _by_speaker(model: Model, found: dict[int, Predicted], speakers: str) -> Non
 
 
 def _say(model: Model, one: Predicted, others: np.ndarray | None) -> None:
-    one.shares, one.scores = model.said(one.heard, others)
+    one.shares, one.scores, one.values = model.said(one.heard, others)
     one.heard = one.heard[:0]
 
 

@@ -46,13 +46,18 @@ def write_answer(folder: Path, answer: dict[str, Any]) -> list[tuple[Path, dict[
     for name, one in zip(_names(one["recording"] for one in cut), cut, strict=True):
         base = folder / TIMELINES / name
         write_json(base.with_name(f"{name}.json"), one)
-        write_text(base.with_name(f"{name}.csv"), timeline_csv(one, answer["heads"]))
-        for head in answer["heads"]:
+        write_text(base.with_name(f"{name}.csv"), timeline_csv(one, answer))
+        for head in labelled(answer):
             write_text(base.with_name(f"{_of_head(name, head, answer)}.txt"), audacity(one, head))
         written.append((base, one))
     write_json(folder / "predictions.json", answer)
     write_text(folder / PREDICTIONS, predictions_csv(answer))
     return written
+
+
+def labelled(answer: dict[str, Any]) -> dict[str, list[str]]:
+    """The heads that have labels, with them: only these divide a recording into stretches."""
+    return {head: labels for head, labels in answer["heads"].items() if labels}
 
 
 def of_head(base: Path, head: str, answer: dict[str, Any], ending: str) -> Path:
@@ -79,6 +84,14 @@ def _names(recordings: Iterable[str]) -> list[str]:
             name = f"{own}-{number}"
         found[name.lower()] = name
     return list(found.values())
+
+
+def _dimensions(answer: dict[str, Any]) -> list[str]:
+    return list(dict.fromkeys(name for own in answer.get("dimensions", {}).values() for name in own))
+
+
+def _values(said: dict[str, Any], names: list[str]) -> list[str]:
+    return [_number(said.get("dimensions", {}).get(name)) for name in names]
 
 
 def _labels(heads: dict[str, list[str]]) -> list[str]:
@@ -110,6 +123,8 @@ def predictions_csv(answer: dict[str, Any]) -> str:
         "probability",
     ]
     head += [f"probability_{label}" for label in labels] + ([f"score_{label}" for label in labels] if scored else [])
+    names = _dimensions(answer)
+    head += [f"dimension_{name}" for name in names]
     rows: list[list[object]] = [head]
     for one in answer["recordings"]:
         kinds = "; ".join(concern["kind"] for concern in one["concerns"])
@@ -118,21 +133,22 @@ def predictions_csv(answer: dict[str, Any]) -> str:
             row = [*start, name, said["prediction"], _number(said["probability"])]
             row += [_number(said["probabilities"].get(label)) for label in labels]
             row += [_number(said["scores"].get(label)) for label in labels] if scored else []
-            rows.append(row)
+            rows.append(row + _values(said, names))
     return _csv(rows)
 
 
-def timeline_csv(one: dict[str, Any], heads: dict[str, list[str]]) -> str:
+def timeline_csv(one: dict[str, Any], answer: dict[str, Any]) -> str:
     """A row for each window and head."""
-    labels = _labels(heads)
+    labels, names = _labels(answer["heads"]), _dimensions(answer)
     head: list[object] = ["start_s", "end_s", "level_db", "head", "prediction", "probability"]
-    head += [f"probability_{label}" for label in labels]
+    head += [f"probability_{label}" for label in labels] + [f"dimension_{name}" for name in names]
     rows: list[list[object]] = [head]
     for window in one["windows"]:
         start = [window["start_s"], window["end_s"], window["level_db"]]
         for name, said in window["said"].items():
             row = [*start, name, said["prediction"], _number(said["probability"])]
-            rows.append(row + [_number(said["probabilities"].get(label)) for label in labels])
+            row += [_number(said["probabilities"].get(label)) for label in labels]
+            rows.append(row + _values(said, names))
     return _csv(rows)
 
 

@@ -60,8 +60,16 @@ def compare_runs(a: Run, b: Run, partition: str = "test") -> dict[str, Any]:
 
 
 def _held(run: Run, partition: str) -> list[str]:
-    """The corpora of a run that are in a partition: with unseen ones, these alone are tested, and the others devel."""
-    corpora = [str(corpus) for corpus in run.config["corpora"]]
+    """The corpora of a run that are in a partition: with unseen ones, these alone are tested, and the others devel.
+
+    Those without labels are not: their dimensions are not compared.
+
+    Raises:
+        EmosetError: if none has labels
+    """
+    corpora = [str(corpus) for corpus in run.config["corpora"] if run.config["labels"][str(corpus)]]
+    if not corpora:
+        raise EmosetError(f"{run.name} has learnt no labels, only dimensions", f"emoset evaluate {run.name}")
     return [corpus for corpus in corpora if not run.unseen or (corpus in run.unseen) == (partition == "test")]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from emoset_cli import files
 from emoset_cli.report import plots
 from emoset_cli.report.attributes import attributes_table
+from emoset_cli.report.dimensions import dimensions_table, levels_table
 from emoset_cli.report.epochs import epochs_table, parameters_table
 from emoset_cli.report.languages import across_tables
 from emoset_cli.report.page import render, write_beside
@@ -32,7 +33,8 @@ _SHOWN_PROBLEMS = 200
 # Settings with a place of their own on the page; the rest is listed as it is.
 _KNOWN = {"emoset", "model", "feature", "corpora", "labels", "partition", "chosen", "data", "packages", "counts",
           "options", "seed", "label_space", "recipe", "entries", "feature_settings", "setting", "mode", "initial",
-          "preset", "budget", "precision", "device", "parameters", "heads", "attributes"}  # fmt: skip
+          "preset", "budget", "precision", "device", "parameters", "heads", "attributes", "dimensions",
+          "levels"}  # fmt: skip
 
 
 def write_report(
@@ -48,6 +50,8 @@ def write_report(
     domains: Sequence[dict[str, Any]] = (),
     segments: Sequence[dict[str, Any]] = (),
     attributes: Sequence[dict[str, Any]] = (),
+    dimensions: Sequence[dict[str, Any]] = (),
+    levels: Sequence[dict[str, Any]] = (),
 ) -> Path:
     """Write ``report.html`` and, beside it, tables (Markdown, LaTeX, CSV), ``metrics.json`` and figures (SVG).
 
@@ -67,6 +71,8 @@ def write_report(
         domains: from `languages.domain_scores`, of the same runs
         segments: from `segments.segment_scores`, of the same runs
         attributes: from `attributes.attribute_scores`, of the same runs
+        dimensions: from `dimensions.dimension_scores`, of the same runs
+        levels: from `dimensions.level_scores`, of the same runs
 
     Returns:
         path of the page
@@ -75,20 +81,28 @@ def write_report(
     comparisons, corpora_rows = list(comparisons or []), list(corpora_rows or [])
     deep = [table for table in (epochs_table(epochs) if epochs else None, parameters_table(runs)) if table]
     across = across_tables(languages, domains)
-    inner = [*([segments_table(segments)] if segments else []), *([attributes_table(attributes)] if attributes else [])]
-    tables = [results_table(scores), *across.values(), *inner, *deep]
+    inner = inner_tables(dimensions, levels, segments, attributes)
+    results = [results_table(scores)] if any(score["corpora"] for score in scores) else []
+    tables = [*results, *across.values(), *inner, *deep]
     tables += [corpora_table(corpora_rows)] if corpora_rows else []
     tables += [comparison_table(one) for one in comparisons]
     tables += [recall_table(*place) for place in _places(scores)]
     figures = _figures(scores, corpora_rows) | _curves(runs, scores)
     write_beside(folder, tables, figures)
     facts = {"scores": list(scores), "comparisons": comparisons} | ({"epochs": list(epochs)} if epochs else {})
-    further = {"languages": languages, "domains": domains, "segments": segments, "attributes": attributes}
+    further = {"languages": languages, "domains": domains, "segments": segments, "attributes": attributes,
+               "dimensions": dimensions, "levels": levels}  # fmt: skip
     facts |= {name: list(rows) for name, rows in further.items() if rows}
     files.write_json(folder / "metrics.json", facts)
     page = _page(runs, scores, corpora_rows, comparisons, list(problems or []), figures, command, across, inner, deep)
     files.write_text(folder / "report.html", page)
     return folder / "report.html"
+
+
+def inner_tables(dimensions: Any, levels: Any, segments: Any, attributes: Any) -> list[Table]:
+    """Tables of what some runs tell besides labels of utterances, from rows as `write_report` takes them."""
+    made = ((dimensions_table, dimensions), (levels_table, levels), (segments_table, segments))
+    return [make(rows) for make, rows in (*made, (attributes_table, attributes)) if rows]
 
 
 def _places(scores: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], str, str]]:
@@ -146,7 +160,7 @@ def _page(
     names = [score["run"] for score in scores]
     return render(
         "report.html.j2",
-        title=", ".join(dict.fromkeys(corpus for score in scores for corpus in score["corpora"])),
+        title=", ".join(dict.fromkeys(_corpora_of(runs, scores))),
         version=next((str(run.config["emoset"]) for run in runs if "emoset" in run.config), ""),
         headlines=_headlines(scores),
         corpora=corpora_table(corpora_rows) if corpora_rows else None,
@@ -167,6 +181,13 @@ def _page(
         command=command or f"emoset evaluate {shlex.join(names)}",
         packages=sorted({f"{name} {version}" for run in runs for name, version in _pairs(run.config.get("packages"))}),
     )
+
+
+def _corpora_of(runs: Sequence[Run], scores: Sequence[dict[str, Any]]) -> list[str]:
+    """The corpora that are scored, by their labels or else by dimensions only."""
+    labelled = [corpus for score in scores for corpus in score["corpora"]]
+    measured = [str(corpus) for run in runs for corpus in (run.config.get("dimensions") or {}).get("scales", {})]
+    return labelled + measured
 
 
 def _headlines(scores: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

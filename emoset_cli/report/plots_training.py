@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import floor, isfinite, log10, nan
+from typing import Any
 
 from emoset_cli.errors import EmosetError
 from emoset_cli.report.svg import BLUE, GREY, VERMILION, line, svg, text, tip
@@ -13,6 +14,7 @@ from emoset_cli.runs import Run
 
 _NEEDED = ("epoch", "lr", "train_loss", "devel_uar")
 _OF_CORPUS = "devel_uar:"
+_CCC = "devel_ccc"  # of a run that learns dimensions
 _STEP = 1.5  # a learning rate that changes by this factor has stepped
 _WIDTH, _HEIGHT, _TOP, _GAP, _LEFT = 330, 170, 44, 66, 44
 
@@ -34,8 +36,9 @@ def read_history(run: Run) -> History:
     folds: History = {}
     try:
         for row in csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))):
-            numbers = {key: float(row[key]) for key in _NEEDED}
-            numbers |= {key: float(row[key]) for key in row if key.startswith(_OF_CORPUS) and row[key]}
+            numbers = {key: float(row[key] or nan) for key in _NEEDED}
+            further = [key for key in row if key.startswith(_OF_CORPUS) or key == _CCC]
+            numbers |= {key: float(row[key]) for key in further if row[key]}
             folds.setdefault(row["fold"], []).append(numbers | {"best": float(numbers["epoch"] == best[row["fold"]])})
     except (KeyError, TypeError, ValueError, csv.Error, AttributeError) as error:
         raise EmosetError(f"{path} is not as the training wrote it", "train again with --force") from error
@@ -44,6 +47,8 @@ def read_history(run: Run) -> History:
 
 def training_plot(history: History, title: str) -> str:
     """Two panels over the epochs: devel UAR and training loss; a dot where the weights of the run are from.
+
+    A run on dimensions without labels has devel CCC in the place of UAR, drawn from 0 on.
 
     With one fold, dashed lines stand where the learning rate steps, and thin lines show the single corpora of a run
     over several. Several folds are thin lines of their own; their rates step at different epochs and are not drawn.
@@ -57,8 +62,15 @@ def training_plot(history: History, title: str) -> str:
     single = len(history) == 1
     corpora = sorted({key for row in rows for key in row if key.startswith(_OF_CORPUS)}) if single else []
     highest = max((row["train_loss"] for row in rows if isfinite(row["train_loss"])), default=1.0) or 1.0
+    quarters = [0, 0.25, 0.5, 0.75, 1]
+    if any(isfinite(row["devel_uar"]) for row in rows):
+        reached: Any = ("devel UAR [%]", "devel_uar", 1.0, quarters, lambda tick: f"{100 * tick:.0f}", BLUE)
+    else:
+        reached = ("devel CCC", _CCC, 1.0, quarters, lambda tick: f"{tick:.2f}", BLUE)
+        history = {fold: [_from_0(row) for row in epochs] for fold, epochs in history.items()}
+        rows = [row for epochs in history.values() for row in epochs]
     panels = [
-        ("devel UAR [%]", "devel_uar", 1.0, [0, 0.25, 0.5, 0.75, 1], lambda tick: f"{100 * tick:.0f}", BLUE),
+        reached,
         ("training loss", "train_loss", *_scale(highest), lambda tick: f"{tick:.3g}", VERMILION),
     ]
     parts: list[str] = []
@@ -72,6 +84,10 @@ def training_plot(history: History, title: str) -> str:
             parts.append(place.curve(epochs, key, colour, 2 if single else 1, name if single else f"fold {fold}"))
             parts += [place.dot(row, key, colour, words) for row in epochs if row["best"]]
     return svg(_LEFT + 2 * _WIDTH + _GAP + 12, _TOP + _HEIGHT + 36, title, parts)
+
+
+def _from_0(row: dict[str, float]) -> dict[str, float]:
+    return row | {_CCC: max(0.0, row.get(_CCC, nan))}
 
 
 def _scale(highest: float) -> tuple[float, list[float]]:

@@ -8,7 +8,7 @@ _ALL = 200  # rows of a table; further ones are counted
 
 
 def predicted_tables(answer: dict[str, Any]) -> list[Table]:
-    """A table for each head: a row a recording, its prediction and the probability of each label.
+    """A table for each head: a row a recording, its prediction, the probability of each label and its dimensions.
 
     Args:
         answer: what ``emoset predict --json`` answers
@@ -20,14 +20,20 @@ def predicted_tables(answer: dict[str, Any]) -> list[Table]:
     for head, labels in answer["heads"].items():
         columns = [Column("recording", "text", "recording"), Column("s", "duration", "seconds")]
         columns += [Column("windows", "count", "windows")] if windows else []
-        columns += [Column("prediction", "text", "prediction")]
+        scales = answer.get("dimensions", {}).get(head, {})
+        columns += [Column("prediction", "text", "prediction")] if labels else []
         columns += [Column(f"{label} [%]", "percent", label) for label in labels]
+        columns += [
+            Column(f"{name} ({low:g} to {high:g})", "coefficient", name) for name, (low, high) in scales.items()
+        ]
         columns += [Column("concerns", "text", "concerns")] if told else []
         rows = []
         for one in recordings[:_ALL]:
             said = one["said"][head]
-            row = [one["recording"], one["seconds"], *([len(one["windows"])] if windows else []), said["prediction"]]
+            row = [one["recording"], one["seconds"], *([len(one["windows"])] if windows else [])]
+            row += [said["prediction"]] if labels else []
             row += [said["probabilities"][label] for label in labels]
+            row += [said["dimensions"][name] for name in scales]
             rows.append(row + ([", ".join(concern["kind"] for concern in one["concerns"])] if told else []))
         more = len(recordings) - len(rows)
         tables.append(Table(f"Predictions: {head}", columns, rows, _note(answer, windows, more)))

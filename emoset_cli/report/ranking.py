@@ -13,9 +13,10 @@ from emoset_cli.runs import Run
 DEFAULT = "as it is"  # the value of an option that a point does not name
 
 
-def devel_uar(run: Run) -> float:
-    """The devel UAR by which the training chose, mean over folds."""
-    return float(np.mean([fold["devel_uar"] for fold in run.config["chosen"].values()]))
+def devel_uar(run: Run) -> float | None:
+    """The devel UAR of the epoch or setting that was chosen, mean over folds; None where no labels were learnt."""
+    found = [fold["devel_uar"] for fold in run.config["chosen"].values() if fold["devel_uar"] is not None]
+    return float(np.mean(found)) if found else None
 
 
 def tested_uar(run: Run) -> float | None:
@@ -63,4 +64,6 @@ def _corpora(run: Run) -> str:
 
 
 def _over(runs: Sequence[Run]) -> dict[str, Any]:
-    return (spread([devel_uar(run) for run in runs]) or {}) | {"runs": [run.name for run in runs]}
+    return (spread([uar for run in runs if (uar := devel_uar(run)) is not None]) or {}) | {
+        "runs": [run.name for run in runs]
+    }

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from emoset_cli.report.dimensions import dimensions_table
 from emoset_cli.report.tables import Column, Table
 
 _MANY = 4  # corpora; of more a row tells the number
@@ -52,6 +53,7 @@ def run_tables(shown: dict[str, Any]) -> list[Table]:
             Column("UAR", "percent", "uar"), Column("WA", "percent", "wa"), Column("counted", "text", "how"),
         ]  # fmt: skip
         tables.append(Table("Scores", heads, [[row[head.key] for head in heads] for row in shown["scores"]]))
+    tables += [dimensions_table(shown["dimensions"])] if shown["dimensions"] else []
     if shown["history"]:
         columns = list(shown["history"][-1])
         tables.append(

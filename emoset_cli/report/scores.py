@@ -37,7 +37,7 @@ def score_run(run: Run) -> dict[str, Any]:
         EmosetError: if the run holds no predictions
     """
     table, config = run.predictions(), run.config
-    if table.empty:
+    if table.empty and run.dimensions() is None:
         raise EmosetError(f"run '{run.name}' holds no predictions", "train it again with --force")
     _refuse_strangers(run, table)
     table["correct"] = (table["truth"] == table["prediction"]).astype(float)
@@ -78,7 +78,7 @@ def plain_uars(run: Run, partition: str) -> dict[str, float]:
     found = {}
     for corpus, rows in table.groupby("corpus", sort=False):
         folds = [part for _, part in rows.groupby("fold")]
-        parts = folds if _how(rows, partition, len(folds)) == MEAN else [rows]
+        parts = folds if how_counted(rows, partition, len(folds)) == MEAN else [rows]
         labels = [str(label) for label in run.config["labels"][corpus]]
         found[str(corpus)] = float(np.mean([metrics.uar(*_columns(part), labels) for part in parts]))
     return found
@@ -92,7 +92,7 @@ def _score_corpus(rows: Any, labels: list[str]) -> dict[str, Any]:
 def score_rows(rows: Any, labels: list[str], partition: str) -> dict[str, Any]:
     """Scores of the rows of one corpus and partition, which have a column ``correct`` of 0.0 and 1.0."""
     folds = dict(sorted(((str(fold), part) for fold, part in rows.groupby("fold")), key=lambda item: natural(item[0])))
-    how = _how(rows, partition, len(folds))
+    how = how_counted(rows, partition, len(folds))
     parts = list(folds.values()) if how == MEAN else [rows]
     once = rows.drop_duplicates("utterance")
     occurring = [label for label in labels if label in set(once["truth"])]
@@ -115,7 +115,8 @@ def score_rows(rows: Any, labels: list[str], partition: str) -> dict[str, Any]:
     }
 
 
-def _how(rows: Any, partition: str, folds: int) -> str:
+def how_counted(rows: Any, partition: str, folds: int) -> str:
+    """How the rows of a corpus and partition are counted, see `score_run`."""
     if folds == 1:
         assert not rows["utterance"].duplicated().any(), "an utterance twice in one fold"
         return ONE

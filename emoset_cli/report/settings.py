@@ -10,7 +10,7 @@ from emoset_cli.runs import FINAL, Run
 _NOT_OF_THE_SETTING = {
     "emoset", "recipe", "setting", "seed", "corpora", "labels", "label_map", "data", "entries", "partition",
     "aggregate", "left_out", "cuts", "counts", "chosen", "not_converged", "packages", "parameters", "device", "initial",
-    "budget", "feature_settings", "heads", "classes", "unknown", "heard",
+    "budget", "feature_settings", "heads", "classes", "unknown", "heard", "scales", "values", "levels",
 }  # fmt: skip
 _BARE = {"model", "feature", "mode", "preset", "precision", "normalise", "label_space"}  # told by their value alone
 _FIRST = ("model", "feature", "preset", "precision")  # told rather than other settings that differ as well

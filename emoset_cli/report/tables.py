@@ -240,7 +240,9 @@ def corpora_rows(utterances: Any) -> list[dict[str, Any]]:
         rows.append({
             "corpus": str(corpus),
             "utterances": len(part),
-            "labels": {str(label): int(count) for label, count in sorted(part["label"].value_counts().items())},
+            "labels": {
+                str(label): int(count) for label, count in sorted(part["label"].value_counts().items()) if label
+            },
             "speakers": int(part.loc[part["speaker"] != "", "speaker"].nunique()),
             "female": int((gender == "female").sum()),
             "male": int((gender == "male").sum()),

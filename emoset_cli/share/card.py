@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from emoset_cli.report.dimensions import dimensions_table, levels_table
 from emoset_cli.report.tables import Column, Table, results_table
 
 _USE = """It tells which of its labels an utterance sounds most like to raters or actors of its corpora. It is meant for
@@ -34,7 +35,7 @@ def card(
         name: of the run
         model: ``config``, ``heads`` (head -> labels), ``input``, ``epoch``, ``folds`` and ``emoset`` (its version)
         corpora: of `emoset_cli.share.facts.corpora_facts`
-        scores: of `emoset_cli.report.scores.score_run`
+        scores: of `emoset_cli.share.facts.results_facts`
         licence: of the weights, as their owner says it
         calibrated: whether temperatures lie beside the weights
     """
@@ -44,11 +45,13 @@ def card(
         f"# {name}\n",
         f"Speech emotion recognition with {config['model']}, trained and shared with emoset {model['emoset']}.\n",
         "```sh\npip install emoset\nemoset predict THIS_FOLDER RECORDINGS\n```\n",
-        _heads(model["heads"]),
+        _heads(model["heads"], config.get("dimensions") or {}),
         _model(model, calibrated),
         _data(corpora),
         _partition(config, model["folds"]),
-        results_table([dict(scores)]).markdown(),
+        results_table([dict(scores)]).markdown() if scores["corpora"] else "",
+        dimensions_table(scores["dimensions"]).markdown() if scores.get("dimensions") else "",
+        levels_table(scores["levels"]).markdown() if scores.get("levels") else "",
         _several(model["folds"], config),
         "## Intended use\n\n" + _USE + "\n",
         "## Limits\n\n" + "\n".join(f"- {line}" for line in _LIMITS) + "\n",
@@ -77,9 +80,12 @@ def _front_matter(config: Mapping[str, Any], corpora: Sequence[Mapping[str, Any]
     return "\n".join(["---", *lines, "---", ""])
 
 
-def _heads(heads: Mapping[str, Sequence[str]]) -> str:
+def _heads(heads: Mapping[str, Sequence[str]], dimensions: Mapping[str, Any]) -> str:
     table = Table("Labels", [Column("head", "text", "head"), Column("labels", "text", "labels")])
     table.rows = [[head, ", ".join(labels)] for head, labels in heads.items()]
+    if dimensions:
+        table.columns.append(Column("dimensions", "text", "dimensions"))
+        table.rows = [[*row, ", ".join(dimensions["heads"].get(row[0], []))] for row in table.rows]
     return table.markdown()
 
 

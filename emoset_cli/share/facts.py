@@ -6,6 +6,7 @@ from typing import Any
 
 from emoset_cli.corpora import Corpus
 from emoset_cli.errors import EmosetError
+from emoset_cli.report.dimensions import dimension_scores, level_scores
 from emoset_cli.report.scores import score_run
 from emoset_cli.runs import Run
 
@@ -106,5 +107,6 @@ def _part(rows: Any) -> dict[str, Any]:
 
 
 def results_facts(run: Run) -> dict[str, Any]:
-    """The scores of the run the model is of, as `emoset evaluate` reckons them."""
-    return score_run(run)
+    """The scores of the run the model is of, as `emoset evaluate` reckons them, of dimensions and levels too."""
+    further = {"dimensions": dimension_scores([run]), "levels": level_scores([run])}
+    return score_run(run) | {name: rows for name, rows in further.items() if rows}

@@ -80,7 +80,7 @@ class Exportable(nn.Module):
         super().__init__()
         _refuse(network)
         own = copy.deepcopy(network)
-        own.attributes = None  # its classifiers are no part of the graph
+        own.attributes = own.dimensions = None  # what reads these is no part of the graph
         self.network = _with_onnx_layers(own).eval()
         self.head, self.temperature = head, temperature
 

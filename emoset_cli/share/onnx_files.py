@@ -28,13 +28,15 @@ def onnx_files(
         temperatures: head -> temperature of calibration; none for what is not calibrated
 
     Raises:
-        EmosetError: if onnx or onnxruntime are not installed, the network cannot be exported, or a probability differs
-            by more than `TOLERANCE`
+        EmosetError: if onnx or onnxruntime are not installed, the network cannot be exported or has learnt no labels,
+            or a probability differs by more than `TOLERANCE`
     """
     _need()
+    if not any(network.made["heads"].values()):
+        raise EmosetError(f"{network.run} has learnt dimensions only, which have no ONNX here", "leave --onnx out")
     files: dict[str, bytes] = {}
     told: dict[str, Any] = {}
-    for head, labels in network.made["heads"].items():
+    for head, labels in ((head, labels) for head, labels in network.made["heads"].items() if labels):
         name = _name(head, files)
         graph = Exportable(network.model, head, temperatures.get(head, 1.0))
         files[name] = _exported(graph, probes)

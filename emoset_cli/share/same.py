@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from emoset_cli.errors import EmosetError
+from emoset_cli.models.layers.dimensions import dimensions_of
 from emoset_cli.predict.stored import read_described, read_folds
 from emoset_cli.runs import Run
 from emoset_cli.share.folder import TOLERANCE
@@ -58,9 +59,14 @@ def check_same_arrays(run: Run, shared: Run, folds: Sequence[str]) -> dict[str, 
 
 @torch.no_grad()
 def said(network: Network, some: list[np.ndarray], head: str) -> np.ndarray:
-    """Probabilities of one batch of probes, ``(probes, labels)``."""
+    """Probabilities of one batch of probes and behind them its dimensions, ``(probes, labels + dimensions)``."""
     batch, lengths = batch_of(some)
     with computing(network.device, network.made["precision"]):
-        logits = network.model(torch.from_numpy(batch), torch.from_numpy(lengths), head)
-    found: np.ndarray = logits.float().softmax(1).numpy()
+        if (regression := dimensions_of(network.model)) is None:
+            logits, values = network.model(torch.from_numpy(batch), torch.from_numpy(lengths), head), None
+        else:
+            embedding = network.model.embed(torch.from_numpy(batch), torch.from_numpy(lengths), head)
+            logits, values = network.model.classify(embedding, head), regression(embedding, head)
+    shares = logits.float().softmax(1)
+    found: np.ndarray = (shares if values is None else torch.cat([shares, values], 1)).numpy()
     return found

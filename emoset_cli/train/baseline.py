@@ -86,6 +86,7 @@ def plan_run(
     }
     settings |= {"aggregate": f"labels cut to the rarest, seed {aggregate}"} if aggregate is not None else {}
     settings |= {"label_map": task.label_map} if task.label_map else {}
+    settings |= {"levels": task.levels} if task.levels else {}
     further = [space if space != "own" else "", subset, "aggregate" if aggregate is not None else ""]
     words = _words(task, options, feature["feature"], further)
     return Planned(runs.run_folder(workspace, words, settings), settings, task, options)

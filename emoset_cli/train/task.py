@@ -25,7 +25,8 @@ class Task:
     ``features`` is float32 ``(utterances, features)``, without columns where a model hears the waveforms. ``truth``
     holds labels of the label space, ``left_out`` counts what that has no entry for, per corpus and label. ``cuts`` are
     the counts before and after aggregation, empty without it. ``label_map`` is the user's own label space, empty for
-    one of ours.
+    one of ours. ``dimensions`` are those that each corpus has, ``scales`` low and high of those that can be learnt, and
+    ``levels`` the labels from low to high of corpora where they have an order, in their own label space.
     """
 
     corpora: list[str]
@@ -39,6 +40,14 @@ class Task:
     data: dict[str, str] = field(default_factory=dict)
     cuts: list[Cut] = field(default_factory=list)
     label_map: dict[str, str] = field(default_factory=dict)
+    dimensions: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    scales: dict[str, dict[str, tuple[float, float]]] = field(default_factory=dict)
+    levels: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def corpora_heard(self) -> list[str]:
+        """The corpora whose utterances these are: domains take the place of corpora, but not here."""
+        return list(self.dimensions)
 
     @property
     def taught(self) -> list[str]:
@@ -67,6 +76,7 @@ def build_task(
     aggregate: int | None = None,
     heads: bool = False,
     unseen: Sequence[str] = (),
+    dimensions: Sequence[str] = (),
 ) -> Task:
     """Load what is needed to train on ``keys``; the partition is made on whole corpora, then cut to what is used.
 
@@ -84,6 +94,7 @@ def build_task(
         heads: the model has a classifier for each corpus, so that corpora trained together keep their own labels
         unseen: further corpora, tested as a whole (but for what the label space leaves out) and not trained on; they
             come last in all parts of the task, and ``subset`` is not about them
+        dimensions: that the model learns beside labels: a corpus may then have no labels
 
     Raises:
         EmosetError: if something was not prepared or extracted, names nothing, or leaves fewer than two labels
@@ -99,6 +110,7 @@ def build_task(
     mapped = label_spaces.relabel(own, space, user_file)
     kept = {key: _in_subset(tables[key], registry[key], "" if key in unseen else subset) for key in keys}
     targets = np.array([target for key in keys for target in mapped[key]], dtype=object)
+    _refuse_unlabelled(registry, keys, space, dimensions)
     targets[~np.concatenate([kept[key] for key in keys])] = None
     used = np.array([target is not None for target in targets])
     parts = {key: make_partition(spec, tables[key], registry, of) for key, (spec, of) in (pool or {}).items()}
@@ -114,7 +126,7 @@ def build_task(
     used[used] = drawn
     utterances, truth = whole[used].reset_index(drop=True), targets[used].astype(str)
     cut = with_leaks(checked(cut, utterances.assign(label=truth)), utterances, registry)
-    if len(set(truth)) < 2:
+    if len(set(truth)) < 2 and not (dimensions and all(not registry[key].labelled for key in keys)):
         raise EmosetError(f"all utterances are labelled {truth[0]}", "a classifier needs two labels: add corpora")
     columns, features = _features(workspace, feature, utterances)
     spaces = label_spaces.spaces(user_file)
@@ -134,6 +146,9 @@ def build_task(
         data={key: data_hash(table) for key, table in tables.items()},
         cuts=cuts,
         label_map=spaces[space].map if space in spaces and space not in label_spaces.spaces() else {},
+        dimensions={key: registry[key].dimensions for key in keys},
+        scales={key: registry[key].scales for key in keys if registry[key].scales},
+        levels={key: list(registry[key].levels) for key in keys if space == label_spaces.OWN and registry[key].levels},
     )
 
 
@@ -167,6 +182,18 @@ def _refuse_own(keys: list[str], space: str, across: bool, aggregate: bool) -> N
     raise EmosetError(problem, "name a label space they share, for example --labels three-class or --labels common")
 
 
+def _refuse_unlabelled(registry: dict[str, Corpus], keys: list[str], space: str, dimensions: Sequence[str]) -> None:
+    """Refuse corpora without labels where nothing but labels is learnt."""
+    for key in keys:
+        corpus = registry[key]
+        if not corpus.labelled and (space != label_spaces.OWN or not dimensions):
+            problem = f"{key} has no labels, only dimensions: {', '.join(corpus.dimensions)}"
+            mend = (
+                f"train a network by --dimensions {','.join(corpus.dimensions)}, in its own labels, or leave {key} out"
+            )
+            raise EmosetError(problem, mend)
+
+
 def _refuse_empty(unseen: Sequence[str], whole: Any, used: np.ndarray, space: str) -> None:
     """Refuse a corpus to be tested of which the label space keeps nothing."""
     for key in unseen:
@@ -179,7 +206,7 @@ def _refuse_empty(unseen: Sequence[str], whole: Any, used: np.ndarray, space: st
 
 def _names(truth: np.ndarray, corpus: Corpus) -> list[str]:
     """The labels of a corpus that occur, in registry order."""
-    return [label for label in corpus.label_names or sorted(set(truth)) if label in set(truth)]
+    return [label for label in corpus.label_names or sorted(set(truth)) if label and label in set(truth)]
 
 
 def _in_subset(table: Any, corpus: Corpus, subset: str) -> np.ndarray:

@@ -77,6 +77,9 @@ class Attributes(nn.Module):
                     f"an adversarial discriminator reads one softmax, and there are {len(labels)} classifiers",
                     "--pool with a label space gives all corpora one; or choose another --approach",
                 )
+            if not labels[0]:
+                raise EmosetError("an adversarial discriminator reads the softmax of labels, and there are none",
+                                  "choose another --approach")  # fmt: skip
             width = labels[0]
         self.heads = nn.ModuleDict(
             {name: Perceptron(width, self.approach.hidden, len(values)) for name, values in classes.items()}
@@ -101,9 +104,9 @@ def attributes_of(model: nn.Module) -> Attributes | None:
 
 
 def encoder_weights(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
-    """The trained parameters that the embedding depends on: all but the classifiers, of emotions and of attributes."""
+    """The trained parameters that the embedding depends on: all but the heads, of labels, attributes and dimensions."""
     return [
         (name, weight)
         for name, weight in model.named_parameters()
-        if weight.requires_grad and not name.startswith(("heads.", "attributes."))
+        if weight.requires_grad and not name.startswith(("heads.", "attributes.", "dimensions."))
     ]

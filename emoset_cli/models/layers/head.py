@@ -1,10 +1,13 @@
 """A corpus's classifier."""
 
+from collections.abc import Callable, Mapping, Sequence
+
 import torch
 from torch import nn
 
 from emoset_cli.models.layers.dropout import Dropout
 from emoset_cli.models.layers.norm import Norm
+from emoset_cli.models.layers.per_corpus import PerCorpus
 
 UNITS = 128
 
@@ -35,3 +38,17 @@ class Head(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             logits: torch.Tensor = self.out(self.dropout(self.norm(self.hidden(x.float()))))
             return logits
+
+
+class NoLabels(nn.Module):
+    """In the place of the classifier of a corpus without labels: no logits, ``(batch, 0)``."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """None for each of a batch."""
+        return x.new_zeros((len(x), 0), dtype=torch.float32)
+
+
+def classifiers(labels: Mapping[str, Sequence[str]], make: Callable[[int], nn.Module]) -> PerCorpus:
+    """A classifier for each corpus, made for its number of labels; `NoLabels` where it has none."""
+    sizes = iter([len(own) for own in labels.values()])
+    return PerCorpus("head", labels, lambda: make(size) if (size := next(sizes)) else NoLabels())

@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from emoset_cli.models.approaches import APPROACHES
 from emoset_cli.models.layers.attributes import attributes_of, encoder_weights
+from emoset_cli.models.layers.dimensions import dimensions_of
 from emoset_cli.train.deep.attributes import UNKNOWN
 from emoset_cli.train.deep.device import computing
 from emoset_cli.train.deep.optim import build_optimizer
@@ -34,13 +35,15 @@ class Said(NamedTuple):
     """What a network says of the batches of a step.
 
     ``logits`` of each batch; ``embedding`` ``(utterances, width)`` of all of them, None without attributes; what their
-    classifiers say, none where they are discriminators; and a ``further`` loss of the network's own.
+    classifiers say, none where they are discriminators; a ``further`` loss of the network's own; and ``values`` of the
+    dimensions of each batch, None where its head has none.
     """
 
     logits: list[Tensor]
     embedding: Tensor | None
     attributes: dict[str, Tensor]
     further: Any
+    values: Sequence[Tensor | None] = ()
 
 
 class Lesson(nn.Module):
@@ -58,11 +61,15 @@ class Lesson(nn.Module):
             return Said([logits for logits, _ in pairs], None, {}, sum(further for _, further in pairs))
         embedded = [self.network.embed(*one) for one in heard]
         logits = [self.network.classify(one, head) for one, (_, _, head) in zip(embedded, heard, strict=True)]
+        regression = dimensions_of(self.network)
+        values = (
+            [regression(one, head) for one, (_, _, head) in zip(embedded, heard, strict=True)] if regression else []
+        )
         if attributes is None:
-            return Said(logits, None, {}, 0.0)
+            return Said(logits, None, {}, 0.0, values)
         embedding = torch.cat(embedded)
         apart = attributes.approach.apart
-        return Said(logits, embedding, {} if apart else attributes(embedding, logits[0]), 0.0)
+        return Said(logits, embedding, {} if apart else attributes(embedding, logits[0]), 0.0, values)
 
 
 def attribute_losses(said: Mapping[str, Tensor], codes: Mapping[str, Tensor]) -> dict[str, Tensor]:

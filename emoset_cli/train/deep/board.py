@@ -12,9 +12,9 @@ from typing import Any
 from emoset_cli.errors import EmosetError
 from emoset_cli.files import digest
 
-TAGS = {"train_loss": "train/loss", "lr": "train/learning rate", "devel_uar": "devel/UAR"}
+TAGS = {"train_loss": "train/loss", "lr": "train/learning rate", "devel_uar": "devel/UAR", "devel_ccc": "devel/CCC"}
 FILE = "events.out.tfevents.emoset"  # TensorBoard finds files by the third word
-_OF_CORPUS = "devel_uar:"
+_OF_CORPUS = ("devel_uar:", "devel_ccc:")
 _LENGTH, _CHECKS = 8, 4  # bytes of a record: its length, a checksum, the event, a checksum
 
 
@@ -78,8 +78,9 @@ def _event(row: dict[str, Any]) -> Any:
 def _tags(row: dict[str, Any]) -> dict[str, str]:
     """Column -> tag, of the columns that hold a number in this row."""
     of_corpora = {
-        key: f"{TAGS['devel_uar']} {key.removeprefix(_OF_CORPUS)}" for key in row if key.startswith(_OF_CORPUS)
-    }
+        key: f"{TAGS[start.removesuffix(':')]} {key.removeprefix(start)}"
+        for start in _OF_CORPUS for key in row if key.startswith(start)
+    }  # fmt: skip
     return {key: tag for key, tag in (TAGS | of_corpora).items() if row.get(key) not in (None, "")}
 
 

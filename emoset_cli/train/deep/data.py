@@ -12,11 +12,13 @@ from emoset_cli.errors import EmosetError
 from emoset_cli.models import MODELS
 from emoset_cli.train.deep.attributes import codes_of
 from emoset_cli.train.deep.batches import Plan, Shuffled, open_source, to_predict
+from emoset_cli.train.deep.dimensions import scaled
 from emoset_cli.train.deep.sampling import turns
 from emoset_cli.train.deep.segments import cut_up
 from emoset_cli.train.deep.settings import Settings
 from emoset_cli.train.repeat import corpus_groups, repeated
 
+_NONE: dict[str, Any] = {"heads": {}, "scales": {}}
 MIXED = ""  # the one stream of batches that hold utterances of all heads
 
 
@@ -26,7 +28,8 @@ class Job:
 
     ``utterances`` has the columns of `emoset_cli.train.deep.tasks.Heard`; ``truth`` and ``where`` (train, devel, test
     or "") are by row; ``start`` is the initial model's file, or None; ``board`` the folder that gets TensorBoard's, or
-    None; ``attributes`` holds approach and classes of the attributes that take part, or is empty.
+    None; ``attributes`` holds approach and classes of the attributes that take part, ``dimensions`` is the table of
+    `emoset_cli.train.deep.dimensions`; either is None without any.
     """
 
     folder: Path
@@ -43,6 +46,7 @@ class Job:
     threads: int
     board: Path | None = None
     attributes: dict[str, Any] | None = None
+    dimensions: dict[str, Any] | None = None
 
 
 class Data:
@@ -50,6 +54,7 @@ class Data:
 
     ``whole`` reads utterances and ``waves`` rows; ``owner`` is the utterance of each row, ``head``, ``where`` and
     ``truth`` its classifier, partition and label, ``codes`` and ``attributes`` the numbers of label and attributes.
+    ``values`` are its dimensions, 0 to 1, NaN where not known, ``(rows, dimensions)``; ``columns`` those of each head.
     """
 
     def __init__(self, job: Job) -> None:
@@ -64,6 +69,11 @@ class Data:
         self.codes = _codes(job)[self.owner]
         classes = job.attributes["classes"] if job.attributes else {}
         self.attributes = {name: codes[self.owner] for name, codes in codes_of(job.utterances, classes).items()}
+        names = options.dimensions if job.dimensions else []
+        self.columns = {
+            head: [names.index(name) for name in own] for head, own in (job.dimensions or _NONE)["heads"].items()
+        }
+        self.values = scaled(job.utterances, job.dimensions or _NONE, names).astype(np.float32)[self.owner]
         self.streams = self._streams()
 
     def rows(self, head: str, part: str) -> np.ndarray:
@@ -163,6 +173,7 @@ def _taken(plan: Plan, which: Any, head: str | None = None) -> Plan:
 
 
 def _codes(job: Job) -> np.ndarray:
-    """Number of each utterance's label among those of its head, int64 ``(utterances,)``."""
+    """Number of each utterance's label among those of its head, int64 ``(utterances,)``; 0 of a head without labels."""
     places = {(head, label): code for head, labels in job.heads.items() for code, label in enumerate(labels)}
+    places |= {(head, ""): 0 for head, labels in job.heads.items() if not labels}
     return np.array([places[pair] for pair in zip(job.utterances["head"], job.truth.tolist(), strict=True)], np.int64)

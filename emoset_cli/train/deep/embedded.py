@@ -49,14 +49,14 @@ def embedded(
             "--on test, devel, train or all: only runs that test across languages or corpora have any within",
         )
     written = pd.concat([run.predictions(), run.within()])
-    said = written[written["fold"] == network.fold].set_index("utterance")["prediction"]
+    said = written[written["fold"] == network.fold].set_index("utterance")["prediction"].to_dict()
     tables, values = [], []
     for corpus, rows in table.groupby("corpus", sort=False):
         head = corpus_heads[str(corpus)]
         values.append(embeddings(network, workspace, rows, head))
-        prediction = rows["utterance"].map(said).to_numpy(object)
+        prediction = np.array([said.get(name, "") for name in rows["utterance"]], object)  # "" where it has no labels
         unsaid = (rows["partition"] == "train").to_numpy()
-        if unsaid.any():
+        if unsaid.any() and network.labels(head):
             best = probabilities(network, workspace, rows[unsaid], head).argmax(1)
             prediction[unsaid] = np.array(network.labels(head), object)[best]
         tables.append(rows.assign(prediction=prediction)[COLUMNS])

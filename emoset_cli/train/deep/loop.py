@@ -29,7 +29,8 @@ def train_fold(job: Job) -> str:
 
     Leaves ``result.safetensors`` in the job's folder: ``best/...`` and ``final/...`` weights, the history and, for
     either, ``probabilities/best`` of utterances, ``segments/best`` where they were cut into segments, whose
-    ``owner`` and ``starts_s`` tell utterance and beginning, and ``attributes/best/NAME`` of the rows that were heard.
+    ``owner`` and ``starts_s`` tell utterance and beginning, ``attributes/best/NAME`` of the rows that were heard, and
+    ``dimensions/best`` of utterances, 0 to 1, a column for each dimension.
     """
     own = MODELS[job.options.model]
     torch.set_num_threads(1 if own.one_thread and not job.options.network.get(own.brings) else job.threads)
@@ -51,17 +52,19 @@ def _one_epoch(training: Training) -> None:
     told = training.epoch()
     middle = monotonic()
     scores = training.devel()
-    means = {name: float(np.mean(list(own.values()))) for name, own in scores.items()}
-    answer = training.schedule.update(means[training.options.choose_by])
+    means = {name: round(float(np.mean(list(own.values()))), 6) for name, own in scores.items() if own}
+    answer = training.schedule.update(training.chosen_by(scores))
     if training.schedule.improved:
         training.best = training.copy()
     count = told.pop("rows")
     row = {"fold": training.job.fold, "epoch": len(training.history) + 1, "step": stage, "lr": lr}
-    row |= {"train_loss": round(told.pop("train_loss"), 6), "devel_uar": round(means["uar"], 6)}
+    row |= {"train_loss": round(told.pop("train_loss"), 6), "devel_uar": means.get("uar")}
     row |= {"best": int(training.schedule.improved)}
     more = {f"devel_uar:{head}": score for head, score in scores["uar"].items()} | told
-    if training.options.choose_by == "wa":
+    if training.options.choose_by == "wa" and scores["wa"]:
         more |= {"devel_wa": means["wa"]} | {f"devel_wa:{head}": score for head, score in scores["wa"].items()}
+    if scores["ccc"]:
+        more |= {"devel_ccc": means["ccc"]} | {f"devel_ccc:{name}": score for name, score in scores["ccc"].items()}
     training.history.append(row | {name: round(value, 6) for name, value in more.items()})
     if answer == "step":
         training.take(training.best)
@@ -98,7 +101,9 @@ def _found(training: Training, said: dict[str, Answers]) -> dict[str, np.ndarray
     """The predictions by the names they have in the result."""
     data = training.data
     found: dict[str, np.ndarray] = {}
-    for when, (shares, attributes) in said.items():
+    for when, (shares, attributes, values) in said.items():
+        if data.columns:
+            found[f"dimensions/{when}"] = mean_of_segments(values, data.owner, len(data.job.truth))
         found |= {f"attributes/{when}/{name}": values for name, values in attributes.items()}
         if isinstance(data.waves, Segments):
             found |= {f"segments/{when}": shares, "owner": data.owner, "starts_s": data.waves.starts_s}

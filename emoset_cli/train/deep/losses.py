@@ -78,6 +78,47 @@ def _ordinal(log_probabilities: Tensor, truth: Tensor) -> Tensor:
     return -(soft * log_probabilities).sum(1)
 
 
+def ccc_loss(values: Tensor, truth: Tensor) -> Tensor:
+    """1 − the concordance correlation coefficient over the batch, mean over its dimensions.
+
+    A dimension of which fewer than two values are known, or whose known values are all alike, has no concordance: it
+    takes no part. Where none is left the loss is 0, with a gradient of 0.
+
+    Args:
+        values: that are predicted, ``(batch, dimensions)``
+        truth: likewise, NaN where it is not known
+
+    Source:
+        Lin, Biometrics 45 (1989) 255-268, with population moments.
+    """
+    known = truth.isfinite()
+    count = known.sum(0)
+    share = known / count.clamp(min=1)  # batch, dimensions
+    x, y = values.float().where(known, 0.0), truth.float().where(known, 0.0)
+    x_mean, y_mean = (share * x).sum(0), (share * y).sum(0)
+    x_off, y_off = x - x_mean, y - y_mean
+    covariance, y_variance = (share * x_off * y_off).sum(0), (share * y_off.square()).sum(0)
+    apart = (share * x_off.square()).sum(0) + y_variance + (x_mean - y_mean).square()
+    usable = (count >= 2) & (y_variance > ALIKE)
+    return _mean_of(1 - 2 * covariance / apart.clamp(min=ALIKE), usable)
+
+
+def mse_loss(values: Tensor, truth: Tensor) -> Tensor:
+    """Mean squared error over the known values of each dimension, mean over those that have some; see `ccc_loss`."""
+    known = truth.isfinite()
+    count = known.sum(0)
+    errors = (values.float() - truth.float()).where(known, 0.0).square().sum(0) / count.clamp(min=1)
+    return _mean_of(errors, count > 0)
+
+
+def _mean_of(losses: Tensor, usable: Tensor) -> Tensor:
+    return losses.where(usable, 0.0).sum() / usable.sum().clamp(min=1)
+
+
+ALIKE = 1e-8  # variance, on a scale of 0 to 1, below which values are all alike but for rounding
+DIMENSION_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"ccc": ccc_loss, "mse": mse_loss}
+
+
 @dataclass(frozen=True)
 class Loss:
     """A loss and its help; ``each`` maps log probabilities ``(batch, labels)`` and truth to ``(batch,)`` losses."""

@@ -50,6 +50,10 @@ def network_of(run: Run) -> dict[str, Any]:
     from emoset_cli.models.layers.front import Front
 
     _check_options(path, "front", made["front"], Front)
+    regression = made.get("dimensions", {}).get("heads", {})
+    for head, labels in made["heads"].items():
+        demand(bool(labels) or head in regression, path, f"head {head!r} has neither labels nor dimensions")
+    demand(set(regression) <= set(made["heads"]), path, "'dimensions' are of heads that it does not have")
     for files in made["folds"].values():
         for file in files.values():
             checked_name(path, file)
@@ -102,8 +106,19 @@ def _classes(value: Any) -> bool:
     return isinstance(value, dict) and bool(value) and all(_plain_texts(own) for own in value.values())
 
 
-def _heads(value: Any) -> bool:
-    return _classes(value) and all(value.values())
+def _scales(value: Any) -> bool:
+    """The table of `emoset_cli.train.deep.dimensions`."""
+    if not isinstance(value, dict) or not _classes(value.get("heads")) or not all(value["heads"].values()):
+        return False
+    scales: Any = value.get("scales")
+    ends = [own for one in scales.values() for own in one.values()] if _full(scales) else []
+    return bool(ends) and all(
+        isinstance(own, list) and len(own) == 2 and all(map(_number, own)) and own[0] < own[1] for own in ends
+    )
+
+
+def _full(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value) and all(isinstance(one, dict) for one in value.values())
 
 
 _OF_TYPE: dict[type, Callable[[Any], bool]] = {
@@ -114,7 +129,7 @@ _OF_TYPE: dict[type, Callable[[Any], bool]] = {
     type(None): lambda value: isinstance(value, list) and all(map(_whole, value)),
 }
 _FINE: dict[str, Callable[[Any], bool]] = {
-    "heads": _heads,
+    "heads": _classes,
     "adapters": lambda value: isinstance(value, bool),
     "network": lambda value: isinstance(value, dict),
     "front": lambda value: isinstance(value, dict),
@@ -128,8 +143,9 @@ _FINE: dict[str, Callable[[Any], bool]] = {
     "attributes": lambda value: (
         isinstance(value, dict) and isinstance(value.get("approach"), str) and _classes(value.get("classes"))
     ),
+    "dimensions": _scales,
     "folds": lambda value: isinstance(value, dict) and bool(value) and all(
         isinstance(files, dict) and set(files) <= set(_EPOCHS) and "best" in files for files in value.values()
     ),
 }  # fmt: skip
-_OPTIONAL = {"segments", "attributes"}
+_OPTIONAL = {"segments", "attributes", "dimensions"}

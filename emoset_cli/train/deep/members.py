@@ -33,7 +33,10 @@ def taught_heads(run: Run) -> dict[str, list[str]]:
     Raises:
         EmosetError: if the run tests what it leaves out of its training: it is across corpora already
     """
-    found = heads_of(run)
+    labelled = [head for head, labels in network_of(run)["heads"].items() if labels]
+    found = {head: corpora for head, corpora in heads_of(run).items() if head in labelled}
+    if not found:
+        raise EmosetError(f"{run.name} has learnt no labels, only dimensions", f"emoset evaluate {run.name}")
     name = run.config["partition"]["name"]
     if goes_across(name) or run.unseen:
         unseen = f"it tests {', '.join(run.unseen)}, unseen in training"

@@ -8,10 +8,12 @@ import numpy as np
 
 from emoset_cli import runs
 from emoset_cli.errors import EmosetError
+from emoset_cli.files import digest
 from emoset_cli.models import MODELS
 from emoset_cli.models.approaches import APPROACHES
 from emoset_cli.partition import WITHIN
 from emoset_cli.train.deep.attributes import classes_of
+from emoset_cli.train.deep.dimensions import scaled, table_of
 from emoset_cli.train.deep.initial import Initial, refuse_heard
 from emoset_cli.train.deep.settings import RECIPE, TRANSFER, Settings
 from emoset_cli.train.deep.tasks import Heard
@@ -23,7 +25,7 @@ class Planned:
     """A run before it is trained.
 
     ``adapters`` says whether the network has parts for each head within its trunk; ``attributes`` holds approach and
-    classes of the attributes that take part, None without any.
+    classes of the attributes that take part, ``dimensions`` heads and scales of dimensional labels; None without any.
     """
 
     folder: Path
@@ -34,6 +36,7 @@ class Planned:
     adapters: bool
     initial: Initial | None
     attributes: dict[str, Any] | None = None
+    dimensions: dict[str, Any] | None = None
 
     @property
     def done(self) -> bool:
@@ -51,6 +54,8 @@ class Planned:
         own = "" if self.options.model == "cnn" else f"{self.options.model} "
         if self.attributes:
             return f"{replace(self, attributes=None).setting} + {self.options.approach} {_joined(self.options)}"
+        if self.dimensions:
+            return f"{replace(self, dimensions=None).setting} + {'+'.join(self.options.dimensions)}"
         if self.initial:
             return f"{own}{self.initial.word} > {self.options.mode}"
         spaces = self.settings["label_space"].split(",")
@@ -95,6 +100,7 @@ def plan_run(
         )
     task = heard.task
     check_labels(heard)
+    dimensions = table_of(task, heard.heads, options.dimensions)
     feature: dict[str, Any] = {"feature": "logmel", **options.front}
     if options.feature:
         feature, options = _of_frames(workspace, options, heard)
@@ -127,9 +133,13 @@ def plan_run(
     }
     settings |= {"aggregate": f"labels cut to the rarest, seed {aggregate}"} if aggregate is not None else {}
     settings |= {"label_map": task.label_map} if task.label_map else {}
+    settings |= {"levels": task.levels} if task.levels else {}
+    if dimensions:
+        values = scaled(task.utterances, dimensions, options.dimensions)
+        settings["dimensions"] = dimensions | {"values": digest(np.nan_to_num(values, nan=-1.0).round(9).tolist())}
     folder = runs.run_folder(workspace, _words(settings, options, initial, task), settings)
     attributes = _attributes(options, heard)
-    return Planned(folder, workspace, settings, options, heard, adapters, initial, attributes)
+    return Planned(folder, workspace, settings, options, heard, adapters, initial, attributes, dimensions)
 
 
 def _attributes(options: Settings, heard: Heard) -> dict[str, Any] | None:
@@ -175,7 +185,7 @@ def check_mode(options: Settings, begun: bool) -> None:
 
 
 def check_labels(heard: Heard) -> None:
-    """Refuse a head that does not see two labels in training, in each fold.
+    """Refuse a head that does not see two labels in training, in each fold; one without labels is no matter of this.
 
     Raises:
         EmosetError: naming the first
@@ -184,7 +194,7 @@ def check_labels(heard: Heard) -> None:
     heads = task.utterances["head"].to_numpy()
     for fold in task.partition.folds:
         train = task.partition.members(fold, "train")
-        for head in heard.heads:
+        for head in (head for head, labels in heard.heads.items() if labels):
             taught = set(task.truth[train & (heads == head)].tolist())
             if len(taught) < 2:
                 what = (
@@ -286,6 +296,7 @@ def _words(settings: dict[str, Any], options: Settings, initial: Initial | None,
     extras += [f"seed{options.seed}" if options.seed else ""]
     heard = [options.feature.rpartition("_")[0] or options.feature] if options.feature else []
     heard += ["finetune"] if options.network.get("finetune") else []
+    heard += options.dimensions
     heard += [options.approach, _joined(options)] if options.attributes else []
     text = f"{words}_{'-'.join([options.model, *heard, options.mode])}_{'-'.join(filter(None, extras))}"
     return "".join(c if c.isalnum() or c in "+-_." else "-" for c in text)

@@ -16,6 +16,7 @@ from emoset_cli.partition import PARTITIONS, WITHIN, write_partition
 from emoset_cli.train.deep import checkpoint
 from emoset_cli.train.deep.attributes import unknown
 from emoset_cli.train.deep.data import Job
+from emoset_cli.train.deep.dimensions import unknown_values
 from emoset_cli.train.deep.initial import SEEN
 from emoset_cli.train.deep.loop import RESULT, train_fold
 from emoset_cli.train.deep.plan import Planned, seen
@@ -87,7 +88,7 @@ def _jobs(run: Planned, device: str, threads: int, tensorboard: bool) -> list[Jo
         start = run.initial.file if run.initial else None
         jobs.append(
             Job(folder, run.workspace, run.options, run.heard.heads, run.adapters, fold, task.utterances, task.truth,
-                where, start, device, threads, run.folder if tensorboard else None, run.attributes)
+                where, start, device, threads, run.folder if tensorboard else None, run.attributes, run.dimensions)
         )  # fmt: skip
     return jobs
 
@@ -139,6 +140,7 @@ def _model(run: Planned, folds: dict[str, Any]) -> dict[str, Any]:
     facts |= {"eval_window": options.eval_window, "window_s": options.window_s, "sample_rate": 16000}
     facts |= {"segments": [options.segment_s, options.shift_s]} if options.segment_s else {}
     facts |= {"attributes": run.attributes} if run.attributes else {}
+    facts |= {"dimensions": run.dimensions} if run.dimensions else {}
     return facts | {"folds": {fold: {when: one[when] for when in EPOCHS} for fold, one in folds.items()}}
 
 
@@ -178,7 +180,7 @@ def _config(run: Planned, folds: dict[str, Any], facts: dict[str, Any]) -> dict[
 
 
 def _views(run: Planned) -> dict[str, Any]:
-    """What is only where it was asked for: segments, and attributes with the training utterances that lack them."""
+    """What is only where it was asked for: segments; attributes and dimensions with how many utterances lack them."""
     task, options = run.heard.task, run.options
     found: dict[str, Any] = {}
     if options.segment_s:
@@ -186,13 +188,17 @@ def _views(run: Planned) -> dict[str, Any]:
     if run.attributes:
         lacking = unknown(task.utterances, task.partition, options.attributes)
         found["attributes"] = run.attributes | {"unknown": lacking}
+    if run.dimensions:
+        taught = (task.partition.table == "train").any(axis=1).to_numpy()
+        lacking_values = unknown_values(task.utterances, run.dimensions, taught)
+        found["dimensions"] = run.settings["dimensions"] | {"unknown": lacking_values}
     return found
 
 
 def _chosen(history: list[dict[str, Any]]) -> dict[str, Any]:
     best = [row for row in history if row["best"]][-1]
-    wa = {"devel_wa": best["devel_wa"]} if "devel_wa" in best else {}
-    return wa | {
+    more = {name: best[name] for name in ("devel_wa", "devel_ccc") if name in best}
+    return more | {
         "devel_uar": best["devel_uar"],
         "epoch": best["epoch"],
         "epochs": len(history),

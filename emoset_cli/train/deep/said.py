@@ -1,4 +1,4 @@
-"""What a network said of devel and test, as tables: utterances, segments, attributes."""
+"""What a network said of devel and test, as tables: utterances, segments, attributes, dimensions."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from emoset_cli.partition import PARTITIONS, WITHIN
 from emoset_cli.train.deep.attributes import UNKNOWN, codes_of
+from emoset_cli.train.deep.dimensions import in_units, scaled
 from emoset_cli.train.deep.plan import Planned
 from emoset_cli.train.deep.segments import mean_of_segments
 
@@ -38,6 +39,8 @@ def said_tables(run: Planned, fold: str, tensors: dict[str, Any], when: str) -> 
     said = {name.removeprefix(start): one.numpy() for name, one in tensors.items() if name.startswith(start)}
     if said:
         tables["attributes"] = _attributes(run, fold, said, owner, starts)
+    if run.dimensions:
+        tables["dimensions"] = _dimensions(run, fold, tensors[f"dimensions/{when}"].numpy())
     return tables
 
 
@@ -56,13 +59,14 @@ def _predictions(
     labels = list(dict.fromkeys(label for words in heads.values() for label in words))
     wide = np.full((len(heard), len(labels)), np.nan)
     prediction = np.full(len(heard), "", object)
-    for head, words in heads.items():
+    labelled = {head: words for head, words in heads.items() if words}
+    for head, words in labelled.items():
         rows = heard == head
         wide[np.ix_(rows, [labels.index(word) for word in words])] = shares[rows, : len(words)]
         prediction[rows] = np.array(words, object)[np.nan_to_num(shares[rows, : len(words)]).argmax(1)]
     tables = []
     for part in parts:
-        members = task.partition.members(fold, part)[owner]
+        members = task.partition.members(fold, part)[owner] & np.isin(heard, list(labelled))
         rows = task.utterances.iloc[owner[members]][[*_WHO, "gender", "language"]]
         table = rows.assign(fold=fold, partition=part, truth=task.truth[owner[members]], prediction=prediction[members])
         if starts is not None:
@@ -100,4 +104,25 @@ def _attributes(
                 attribute=name, truth=np.where(known, classes[np.where(known, codes, 0)], ""),
                 prediction=classes[shares.argmax(1)], posterior=posterior,
             ))  # fmt: skip
+    return pd.concat(tables)
+
+
+def _dimensions(run: Planned, fold: str, values: np.ndarray) -> Any:
+    """One row for each dimension of each utterance whose head and corpus have it, in the units of the corpus."""
+    import pandas as pd
+
+    task = run.heard.task
+    assert run.dimensions is not None
+    where = task.partition.table[fold].to_numpy()
+    tested = np.flatnonzero(np.isin(where, _TESTED))
+    stores = task.utterances["store"].to_numpy().astype(str)
+    true = scaled(task.utterances, run.dimensions, run.options.dimensions)
+    tables = []
+    for place, name in enumerate(run.options.dimensions):
+        said = in_units(values[:, place], stores, run.dimensions, name)
+        at = tested[np.isfinite(said[tested])]
+        tables.append(task.utterances.iloc[at][_WHO].assign(
+            fold=fold, partition=where[at], dimension=name,
+            truth=in_units(true[:, place], stores, run.dimensions, name)[at], prediction=said[at],
+        ))  # fmt: skip
     return pd.concat(tables)

@@ -29,6 +29,10 @@ SAMPLING = {
     "mixed": "every batch has utterances of all corpora, as they come (adversarial learning)",
 }
 CHOOSE_BY = {"uar": "mean devel UAR of the corpora", "wa": "mean devel accuracy of the corpora (Zhu & Sato 2020)"}
+DIMENSION_LOSSES = {
+    "ccc": "1 - concordance correlation coefficient over a batch, mean over dimensions",
+    "mse": "mean squared error, on a scale of 0 to 1",
+}
 PRECISIONS = {"auto": "bf16 where the processor has units for it, else fp32", "fp32": "float32", "bf16": "bfloat16"}
 
 
@@ -71,7 +75,8 @@ class Settings:
     The learning rate is ``epoch_decay`` to the power of the epoch, down to ``least_lr``. ``segment_s`` and ``shift_s``
     cut utterances into segments that are heard one by one; 0 is whole ones. ``attributes`` of speech take part as
     ``approach`` says, with the weight ``attribute_weight`` (None is the approach's) or, where the encoder unlearns them
-    in a step of its own, that step's ``adversarial_lr``.
+    in a step of its own, that step's ``adversarial_lr``. ``dimensions`` are dimensional labels that the corpora which
+    have them learn beside theirs, by ``dimension_loss`` times ``dimension_weight``.
     ``network`` and ``front`` are options of the model's ``build`` and of `emoset_cli.models.layers.front.Front` that
     are not the defaults.
     """
@@ -108,6 +113,9 @@ class Settings:
     approach: str = "single"
     attribute_weight: float | None = None
     adversarial_lr: float = 5e-8
+    dimensions: list[str] = field(default_factory=list)
+    dimension_loss: str = "ccc"
+    dimension_weight: float = 1.0
     precision: str = "fp32"
     seed: int = 0
     network: dict[str, Any] = field(default_factory=dict)
@@ -123,6 +131,7 @@ class Settings:
             ("precision", self.precision, ["fp32", "bf16"]),
             ("measure to choose by", self.choose_by, CHOOSE_BY),
             ("approach", self.approach, APPROACHES),
+            ("loss of dimensions", self.dimension_loss, DIMENSION_LOSSES),
             *(("attribute", name, ATTRIBUTES) for name in self.attributes),
         ]
         for kind, value, known in words:
@@ -142,6 +151,7 @@ class Settings:
         self._check_rates()
         self._check_segments()
         self._check_attributes()
+        self._check_dimensions()
 
     def _check_rates(self) -> None:
         if not 0 < self.epoch_decay <= 1:
@@ -185,6 +195,22 @@ class Settings:
             raise EmosetError("the adversarial step comes after each batch, so batches cannot be accumulated",
                               "leave --accumulate out")  # fmt: skip
 
+    def _check_dimensions(self) -> None:
+        """Refuse dimensions that cannot be learnt in this way, and their options without them."""
+        if not self.dimensions:
+            if self.dimension_loss != "ccc" or self.dimension_weight != 1.0:
+                raise EmosetError("--dimension-loss and --dimension-weight are about dimensions, and none is named",
+                                  "add --dimensions, such as arousal,valence")  # fmt: skip
+            return
+        if not MODELS[self.model].attributes:
+            able = ", ".join(name for name, entry in MODELS.items() if entry.attributes)
+            raise EmosetError(f"{self.model} has no --dimensions", f"leave them out; {able} have them")
+        if not 0 < self.dimension_weight < float("inf"):
+            raise EmosetError(f"--dimension-weight is {self.dimension_weight:g}", "give a number above 0")
+        if self.dimension_loss == "ccc" and self.batch_size < 2:
+            raise EmosetError("the concordance of a batch of one utterance is not defined",
+                              "add --batch-size 16, or --dimension-loss mse")  # fmt: skip
+
     @property
     def budget(self) -> Preset:
         """The preset with what was chosen otherwise."""
@@ -215,7 +241,8 @@ class Settings:
 _LATER: dict[str, Any] = {
     "lr_steps": None, "repeat": False, "accumulate": 1, "feature": "", "epoch_decay": 1.0, "least_lr": 0.0,
     "choose_by": "uar", "segment_s": 0.0, "shift_s": 0.0, "attributes": [], "approach": "single",
-    "attribute_weight": None, "adversarial_lr": 5e-8,
+    "attribute_weight": None, "adversarial_lr": 5e-8, "dimensions": [], "dimension_loss": "ccc",
+    "dimension_weight": 1.0,
 }  # fmt: skip
 
 

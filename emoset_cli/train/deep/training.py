@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from emoset_cli import metrics, ranks
+from emoset_cli.concordance import ccc
 from emoset_cli.errors import EmosetError
 from emoset_cli.models import parts
 from emoset_cli.models.approaches import APPROACHES
@@ -15,7 +16,7 @@ from emoset_cli.train.deep import checkpoint, device, initial
 from emoset_cli.train.deep.approaches import Discriminators, Lesson, attribute_losses, weight_at
 from emoset_cli.train.deep.batches import Batch
 from emoset_cli.train.deep.data import Data, Job
-from emoset_cli.train.deep.losses import balanced_weights, build_loss
+from emoset_cli.train.deep.losses import DIMENSION_LOSSES, balanced_weights, build_loss
 from emoset_cli.train.deep.norms import Latest, settle
 from emoset_cli.train.deep.optim import build_optimizer, decayed_lr, groups, individual_decay
 from emoset_cli.train.deep.predict import Answers, answers
@@ -35,7 +36,7 @@ class Training:
         self.accelerator = device.accelerator(job.device)
         self.device = self.accelerator.device
         self.main = self.accelerator.is_main_process
-        made = (options.model, job.heads, job.adapters, options.network, options.front, job.attributes)
+        made = (options.model, job.heads, job.adapters, options.network, options.front, job.attributes, job.dimensions)
         network = build_network(*made)
         if job.start:
             tensors, _ = checkpoint.load(job.start) or ({}, {})
@@ -74,6 +75,8 @@ class Training:
 
     def _loss(self, head: str) -> Any:
         count = len(self.job.heads[head])
+        if not count:
+            return lambda logits, truth: logits.sum()  # of none, so 0
         taught = torch.from_numpy(self.data.codes[self.data.rows(head, "train")])
         weights = balanced_weights(taught, count).to(self.device) if self.options.balanced_weights else None
         return build_loss(self.options.loss, count, weights)
@@ -188,7 +191,7 @@ class Training:
             said = self.model(heard, truth)
         pairs = zip(batches, said.logits, truth, strict=True)
         each = [batch.weight * self.losses[batch.head](logits.float(), true) for batch, logits, true in pairs]
-        loss = sum(each) + said.further
+        loss = sum(each) + said.further + self._dimension_loss(batches, said.values)
         if said.embedding is None:
             return {"train_loss": loss}
         approach, own = APPROACHES[self.options.approach], {}
@@ -202,6 +205,15 @@ class Training:
             own = own or losses
         return {"train_loss": loss} | {f"attribute_loss:{name}": one for name, one in own.items()}
 
+    def _dimension_loss(self, batches: list[Batch], values: Any) -> Any:
+        """The loss of the dimensions of some batches, weighted; 0 where there are none."""
+        total: Any = 0.0
+        for batch, own in zip(batches, values, strict=bool(values)):
+            if own is not None:
+                truth = torch.from_numpy(self.data.values[batch.rows][:, self.data.columns[batch.head]]).to(self.device)
+                total = total + batch.weight * DIMENSION_LOSSES[self.options.dimension_loss](own, truth)
+        return self.options.dimension_weight * total
+
     # ---------------- devel and test
 
     def predict(self, *partitions: str) -> Answers:
@@ -211,24 +223,48 @@ class Training:
         shared = len(plans) >= ranks.world()
         found = answers(
             self.network, self.data.waves, ranks.share(plans) if shared else plans, self.device, self.options.precision,
-            wide, len(self.data.codes),
+            wide, len(self.data.codes), self.data.columns,
         )  # fmt: skip
         if not shared:
             return found
         attributes = {name: device.merged(values, self.device) for name, values in found.attributes.items()}
-        return Answers(device.merged(found.shares, self.device), attributes)
+        values = device.merged(found.values, self.device) if self.data.columns else found.values
+        return Answers(device.merged(found.shares, self.device), attributes, values)
 
     def devel(self) -> dict[str, dict[str, float]]:
-        """UAR and accuracy, by name as in `emoset_cli.metrics.METRICS`, of each head that has devel rows."""
-        guess = self.predict("devel").shares.argmax(1)
-        scores: dict[str, dict[str, float]] = {"uar": {}, "wa": {}}
+        """UAR and accuracy, by name as in `emoset_cli.metrics.METRICS`, of each head that has devel rows.
+
+        ``ccc`` has the concordance of its dimensions, as ``HEAD:DIMENSION``, where devel has values; 0 where it is not
+        defined.
+        """
+        found = self.predict("devel")
+        scores: dict[str, dict[str, float]] = {"uar": {}, "wa": {}, "ccc": {}}
         for head, labels in self.job.heads.items():
             rows = self.data.rows(head, "devel")
-            if len(rows):
-                said = np.array(labels)[guess[rows] % len(labels)]
-                for name, own in scores.items():
-                    own[head] = metrics.METRICS[name](self.data.truth[rows], said, labels)
+            for column, name in zip(self.data.columns.get(head, ()), self._dimensions(head), strict=True):
+                true = self.data.values[rows, column]
+                if (known := np.isfinite(true)).any():
+                    concordance = ccc(true[known], found.values[rows, column][known])
+                    scores["ccc"][f"{head}:{name}"] = concordance or 0.0
+            if len(rows) and labels:
+                said = np.array(labels)[found.shares[rows, : len(labels)].argmax(1)]
+                for name in ("uar", "wa"):
+                    scores[name][head] = metrics.METRICS[name](self.data.truth[rows], said, labels)
         return scores
+
+    def _dimensions(self, head: str) -> list[str]:
+        return self.job.dimensions["heads"].get(head, []) if self.job.dimensions else []
+
+    def chosen_by(self, scores: dict[str, dict[str, float]]) -> float:
+        """What decides on the best epoch: the mean over heads of the measure of labels, and of devel CCC of dimensions.
+
+        A head with both counts twice, once for each; its CCC is the mean of its dimensions.
+        """
+        each = list(scores[self.options.choose_by].values())
+        for head in self.data.columns:
+            own = [scores["ccc"][key] for name in self._dimensions(head) if (key := f"{head}:{name}") in scores["ccc"]]
+            each += [float(np.mean(own))] if own else []
+        return float(np.mean(each))
 
     # ---------------- state
 

@@ -46,6 +46,22 @@ class Network:
             raise unknown(f"head of {self.run}", head, self.made["heads"])
         return list(self.made["heads"][head])
 
+    def dimensions(self, head: str) -> dict[str, tuple[float, float]]:
+        """Low and high of each dimension of a head: those of its corpus; 0 and 1 where its corpora differ in them."""
+        return scales_of(self.made, head)
+
+
+def scales_of(made: dict[str, Any], head: str) -> dict[str, tuple[float, float]]:
+    """See `Network.dimensions`; of a ``model.json``."""
+    table = made.get("dimensions") or {"heads": {}, "scales": {}}
+    found = {}
+    for name in table["heads"].get(head, ()):
+        known = table["scales"][head].get(name) if head in table["scales"] else None
+        ends = {tuple(own[name]) for own in table["scales"].values() if name in own}
+        low, high = known or (next(iter(ends)) if len(ends) == 1 else (0.0, 1.0))
+        found[name] = (float(low), float(high))
+    return found
+
 
 def weights_file(run: Run, made: dict[str, Any], fold: str) -> Path:
     """The weights of a fold, of the best or the final epoch as the run was asked for.
@@ -74,8 +90,9 @@ def open_network(run: Run, fold: str = "1", device: str = "auto") -> Network:
     _check_encoder(run, made)
     with bounded(run.folder, run.folder / "model.json", run.again) if run.shared else nullcontext():
         model = build_network(
-            made["model"], made["heads"], made["adapters"], made["network"], made["front"], made.get("attributes")
-        )
+            made["model"], made["heads"], made["adapters"], made["network"], made["front"], made.get("attributes"),
+            made.get("dimensions"),
+        )  # fmt: skip
     # What an encoder brings may be missing: a run keeps of it what it has trained.
     tensors = read_weights(file, model.state_dict(), parts.brought(model), run.again, finite=run.shared)
     model.load_state_dict(tensors, strict=False)
@@ -119,10 +136,20 @@ def probabilities(network: Network, workspace: Path, utterances: Any, head: str)
 
 def probabilities_of(network: Network, whole: Source, head: str) -> np.ndarray:
     """As `probabilities`, of all that a source reads, prepared or not."""
+    return said_of(network, whole, head)[0]
+
+
+def said_of(network: Network, whole: Source, head: str) -> tuple[np.ndarray, np.ndarray]:
+    """All that a head says: `probabilities_of`, and its dimensions in their units, float32 ``(..., dimensions)``."""
+    scales = network.dimensions(head)
     wide = len(network.labels(head))
     read, owner, plans = reading(network, whole, head)
-    said = predict.answers(network.model, read, plans, network.device, network.made["precision"], wide, len(owner))
-    return mean_of_segments(said.shares, owner, len(whole.lengths))
+    columns = {head: list(range(len(scales)))} if scales else {}
+    precision = network.made["precision"]
+    said = predict.answers(network.model, read, plans, network.device, precision, wide, len(owner), columns)
+    shares, values = (mean_of_segments(one, owner, len(whole.lengths)) for one in (said.shares, said.values))
+    low, high = np.array(list(scales.values()), np.float32).reshape(-1, 2).T
+    return shares, low + (high - low) * values
 
 
 def embeddings(network: Network, workspace: Path, utterances: Any, head: str) -> np.ndarray:
