@@ -1,5 +1,6 @@
 """The page docs/scaling.md from what scaling.py measured: growth, what large corpora would cost, what breaks first."""
 
+from math import log2
 from textwrap import fill
 from typing import Any
 
@@ -29,7 +30,8 @@ FREE = {"extract egemaps", "train cnn"}  # shared by machines as well
 NOTE = {
     "prepare": "the table of utterances and the names of all recordings are in memory",
     "extract egemaps": "the features of a corpus are joined into one array, which is in memory twice for a moment",
-    "train svm": "features of all utterances in memory as float32 and float64; liblinear is linear in utterances",
+    "train svm": "features of all utterances in memory as float32 and float64; more passes of liblinear over more
+utterances",
     "train forest": "as svm; trees grow with utterances and are deeper with more of them",
     "train cnn": "audio is mapped from disk, batch by batch; what grows is the table of utterances and predictions",
     "evaluate": "predictions of all utterances as one CSV in memory; draws of the bootstrap are over speakers",
@@ -54,8 +56,10 @@ hours. Whatever is beyond that is extrapolated, and says so.""",
         "## Measured: growth",
         "Processor time in seconds, the start of the process (imports, 1 to 4 s) included:",
         _growth(stages, times, measured, "cpu_s", "{:.1f}"),
-        """The straight line is fitted to all sizes, each weighted by its time: `start + slope x utterances`; beside it
-how far the measurement that fits worst is from it, which is noise or growth that is not linear.""",
+        f"""The straight line is fitted to all sizes, each weighted by its time: start + slope x utterances; beside it
+how far the measurement that fits worst is from it. Where the largest size takes {SEEN:.0%} more than the line says,
+there
+is none: the exponent is that of the last doubling.""",
         "Peak memory in MB, the largest resident set of the process:",
         _growth(stages, times, measured, "peak_mb", "{:.0f}"),
         "What a stage leaves on disk, in MB:",
@@ -63,13 +67,15 @@ how far the measurement that fits worst is from it, which is noise or growth tha
         f"`train cnn` is EmoNet's network with 4 filters and a block a module, {base_epochs(measured, times)} epochs "
         "at each size, devel after each; `train svm` is the whole search for C and the last fit.",
         "## Measured: throughput",
-        f"""Of one thread, the slope of the straight line; "above" where less than {SEEN:.0%} of the time at
+        f"""Of one thread, the slope of the straight line, or where there is none the mean at {times[-1]} x; "above"
+where less than {SEEN:.0%} of the time at
 {times[-1]} x comes from the slope: then it is what {SEEN:.0%} would be. The last three rows are of a few recordings,
 the start of the process and the reading of weights included, which makes them too low by far for a large corpus
 ([Speed](speed.md) has them warm).""",
         _throughput(stages, times, measured),
         "## Extrapolated: what large corpora would cost",
-        f"""Time goes on along the straight line, by hours of audio where all of it is read, by utterances else;
+        f"""Time goes on along the straight line, or with the exponent where there is none, by hours of audio where
+all of it is read, by utterances else;
 memory and disk as from {times[-3]} x to {times[-1]} x. "<" stands where the slope was not seen and is what it could be
 at most. Of the CNN this is {base_epochs(measured, times)} epochs of the small network; EmoNet's own has several times
 its work, and a GPU does it. "On {MACHINES}" is {MACHINES} machines of {CORES} cores, where the stage can be shared so
@@ -116,7 +122,9 @@ def _growth(
         rows.append([f"`{stage}`", *map(form.format, values), f"{values[-1] / max(values[0], 1e-9):.1f} x"])
         if what == "cpu_s":
             start, slope, off = line(stage, times, measured)
-            rows[-1] += [f"{start:.1f} s + {1000 * slope:.2f} ms each", f"{off:.0%}"]
+            curve = power(stage, times, measured)
+            text = f"no: exponent {curve:.1f} at the end" if curve else f"{start:.1f} s + {1000 * slope:.2f} ms each"
+            rows[-1] += [text, "" if curve else f"{off:.0%}"]
     heads = ["stage", *(f"{n} x" for n in times), f"{times[-1]} x / 1 x"]
     return table(heads + ["straight line", "off by at most"] * (what == "cpu_s"), rows)
 
@@ -135,11 +143,21 @@ def line(stage: str, times: list[int], measured: dict[str, Any]) -> tuple[float,
     return float(start), float(slope), float(np.abs((start + slope * counts) / spent - 1).max())
 
 
+def power(stage: str, times: list[int], measured: dict[str, Any]) -> float | None:
+    """The exponent from the last size but one to the last, where that lies far above the straight line; else None."""
+    start, slope, _ = line(stage, times, measured)
+    before, last = (measured[f"{stage} x{n}"]["cpu_s"] for n in times[-2:])
+    curved = last > (1 + SEEN) * (start + slope * measured[f"prepare x{times[-1]}"]["utterances"])
+    return log2(last / before) / log2(times[-1] / times[-2]) if curved else None
+
+
 def _slope(stage: str, times: list[int], measured: dict[str, Any]) -> tuple[float, bool]:
     """Seconds for an utterance, and whether that was seen; else what it could be at most."""
     _, slope, _ = line(stage, times, measured)
     last, count = measured[f"{stage} x{times[-1]}"]["cpu_s"], measured[f"prepare x{times[-1]}"]["utterances"]
     least = SEEN * last / count
+    if power(stage, times, measured):
+        return last / count, True
     return (slope, True) if slope >= least else (least, False)
 
 
@@ -165,6 +183,8 @@ def _at(stage: str, times: list[int], measured: dict[str, Any], count: float) ->
     counts = [measured[f"prepare x{n}"]["utterances"] for n in times]
     start, _, _ = line(stage, times, measured)
     seconds = start + _slope(stage, times, measured)[0] * count
+    if curve := power(stage, times, measured):
+        seconds = spent[-1]["cpu_s"] * (count / counts[-1]) ** curve
     more = (count - counts[-1]) / (counts[-1] - counts[-3])
     memory, disk = (
         spent[-1][what] + more * max(spent[-1][what] - spent[-3][what], 0.0) for what in ("peak_mb", "bytes")
