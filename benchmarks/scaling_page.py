@@ -30,8 +30,7 @@ FREE = {"extract egemaps", "train cnn"}  # shared by machines as well
 NOTE = {
     "prepare": "the table of utterances and the names of all recordings are in memory",
     "extract egemaps": "the features of a corpus are joined into one array, which is in memory twice for a moment",
-    "train svm": "features of all utterances in memory as float32 and float64; more passes of liblinear over more
-utterances",
+    "train svm": "features of all utterances in memory, twice; liblinear needs more passes over more utterances",
     "train forest": "as svm; trees grow with utterances and are deeper with more of them",
     "train cnn": "audio is mapped from disk, batch by batch; what grows is the table of utterances and predictions",
     "evaluate": "predictions of all utterances as one CSV in memory; draws of the bootstrap are over speakers",
@@ -58,8 +57,7 @@ hours. Whatever is beyond that is extrapolated, and says so.""",
         _growth(stages, times, measured, "cpu_s", "{:.1f}"),
         f"""The straight line is fitted to all sizes, each weighted by its time: start + slope x utterances; beside it
 how far the measurement that fits worst is from it. Where the largest size takes {SEEN:.0%} more than the line says,
-there
-is none: the exponent is that of the last doubling.""",
+there is none: the exponent is that of the last doubling.""",
         "Peak memory in MB, the largest resident set of the process:",
         _growth(stages, times, measured, "peak_mb", "{:.0f}"),
         "What a stage leaves on disk, in MB:",
@@ -68,15 +66,15 @@ is none: the exponent is that of the last doubling.""",
         "at each size, devel after each; `train svm` is the whole search for C and the last fit.",
         "## Measured: throughput",
         f"""Of one thread, the slope of the straight line, or where there is none the mean at {times[-1]} x; "above"
-where less than {SEEN:.0%} of the time at
-{times[-1]} x comes from the slope: then it is what {SEEN:.0%} would be. The last three rows are of a few recordings,
-the start of the process and the reading of weights included, which makes them too low by far for a large corpus
+where less than {SEEN:.0%} of the time at {times[-1]} x comes from the slope: then it is what {SEEN:.0%} would be.
+The last three rows are of a few recordings, the start of the process and the reading of weights included, which
+makes them too low by far for a large corpus
 ([Speed](speed.md) has them warm).""",
         _throughput(stages, times, measured),
         "## Extrapolated: what large corpora would cost",
         f"""Time goes on along the straight line, or with the exponent where there is none, by hours of audio where
-all of it is read, by utterances else;
-memory and disk as from {times[-3]} x to {times[-1]} x. "<" stands where the slope was not seen and is what it could be
+all of it is read, by utterances else; memory and disk as from {times[-3]} x to {times[-1]} x. "<" stands where the
+slope was not seen and is what it could be
 at most. Of the CNN this is {base_epochs(measured, times)} epochs of the small network; EmoNet's own has several times
 its work, and a GPU does it. "On {MACHINES}" is {MACHINES} machines of {CORES} cores, where the stage can be shared so
 far, and without loss on the way. Peak memory counts pages of mapped audio too, which the system takes back when it
