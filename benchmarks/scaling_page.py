@@ -91,9 +91,10 @@ needs them: of `prepare` and `train cnn` it is an upper bound.""",
 
 _READING = """What follows from it:
 
-- **What grows faster than its corpus breaks first** (an exponent above 1 in the first table): take a forest or a network
-  there.
-- **Memory, not time, is the wall of the others** on one machine: tables of utterances, features and predictions are held whole.
+- **What grows faster than its corpus breaks first** (an exponent above 1 in the first table): take a forest or a
+  network there.
+- **Memory, not time, is the wall of the others** on one machine: tables of utterances, features and predictions are
+  held whole.
   The rows of `prepare` and `train cnn` are upper bounds (see above), the others are not.
 - **Parts that stay in one process** (`prepare`, `evaluate`, `compare`) are cheap for each utterance, and become the
   longest where the others are shared by many machines: Amdahl's law at work.
