@@ -171,6 +171,7 @@ def test_attributes_of_a_cnn_lstm(emoset, workspace, approach):
     assert told == {"mtl": [0.1, 0.1], "gr": [0.0, 0.5], "ad": [0.5, 0.5]}[approach]
 
 
+@pytest.mark.slow
 def test_a_stopped_training_with_discriminators_ends_with_the_same_bits(emoset, workspace, monkeypatch):
     from emoset_cli.train.deep import loop
 
@@ -192,6 +193,7 @@ def test_a_stopped_training_with_discriminators_ends_with_the_same_bits(emoset, 
     assert {path.name: path.read_bytes() for path in Path(whole["folder"]).iterdir()} == kept
 
 
+@pytest.mark.slow
 def test_other_networks_take_attributes_too(emoset, workspace):
     words = ["-t", f"{ARIA},{CORA}", "-mt", "--sampling", "mixed", "-bs", 16, "--precision", "fp32", "-q"]
     small = ["-nf", 4, "-N", 1, "-nm", 16, "-w", 1.5, "--preset", "quick", "--rounds", 2]

@@ -183,6 +183,7 @@ def test_json_is_one_value_on_stdout(emoset, results, recordings, name):
     assert WITHOUT_TABLE.get(name, "┏") in table.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LINES)
 def test_quiet_prints_nothing_on_stderr_when_all_is_well(emoset, results, recordings, name):
     quiet = [] if name in WITHOUT_QUIET else ["--quiet"]

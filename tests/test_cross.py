@@ -533,6 +533,7 @@ def test_a_run_in_another_label_space_needs_that_space(crossed):
         cross([method], {}, labels.spaces()["three-class"])
 
 
+@pytest.mark.slow
 def test_folds_test_their_own_and_a_shared_head_is_across_only_beyond_its_corpora(own, emoset):
     tiny = ["-nf", 4, "-N", 1, "-nm", 16, "-w", 1.5, "-bs", 16, "--precision", "fp32", "--workers", 1, "-d", own, "-q"]
     tiny += ["--preset", "quick", "-p", 1, "-e", 1]

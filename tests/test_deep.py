@@ -59,6 +59,7 @@ def test_a_run_holds_both_epochs_and_what_made_them(emoset, workspace):
     assert final["corpora"][CORA]["devel"]["uar"]["value"] == pytest.approx(history["devel_uar"].iloc[-1], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_not_trained_again_and_other_settings_are_another_run(emoset, workspace):
     first = train(emoset, workspace, "-t", CORA, *SHORT)[0]
     stamp = (Path(first["folder"]) / "done.json").stat().st_mtime_ns

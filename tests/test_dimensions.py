@@ -557,6 +557,7 @@ def test_what_a_stranger_may_not_say_of_them(emoset, learnt, place, tmp_path):
         assert answer.code == 1 and told in answer.err, answer.err
 
 
+@pytest.mark.slow
 def test_what_needs_labels_says_so(emoset, place, work):
     words = ["-t", "rated", "--preset", "quick", "-e", "1", "-p", "1", "-spe", "1", "--dimensions", "arousal"]
     name = train(emoset, place, work, *words)["run"]

@@ -179,6 +179,7 @@ def test_frames_are_read_back(emoset: Callable[..., Any], work: Path, tiny: Path
             np.testing.assert_allclose(found, one.reshape(len(one), -1), rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_killed_extraction_goes_on(work: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = """
 import os, signal, sys

@@ -456,6 +456,7 @@ def test_a_table_changed_after_training_is_refused(run):
 # ---------------- from end to end
 
 
+@pytest.mark.slow
 def test_from_training_to_the_table(emoset, workspace):
     common = ["train", "forest", "--partition", "lolo:folds:3+6", "--labels", "iemocap4", "--repeat", "-d", workspace]
     answer = emoset(*common, "--workers", "1", "--json", "-q")
@@ -482,6 +483,7 @@ def test_from_training_to_the_table(emoset, workspace):
     assert again.code == 0 and "already trained" in again.err
 
 
+@pytest.mark.slow
 def test_a_fold_is_fitted_on_the_repeated_rows_and_tests_across_and_within(done, tmp_path):
     task = task_of(done, [ARIA, BRIO, CORA], "lolo:folds:3+6", space="iemocap4")
     run = train(tmp_path, task, Options("forest", repeat=True))

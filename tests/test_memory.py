@@ -22,7 +22,7 @@ RUN = [sys.executable, "-c", "from emoset_cli.cli.main import main; main()"]
 MORE_MB = 80  # that a command may take beyond what it takes for short recordings; an hour of samples has 115 as int16
 WHO = "angry/ada"
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs wait4")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="needs wait4")]
 
 
 def peak_mb(*words):

@@ -153,6 +153,7 @@ def test_the_rule_of_the_paper():
 # ---------------------------------------------------------------- a run's utterances
 
 
+@pytest.mark.slow
 def test_each_utterance_goes_through_its_own_corpus(place):
     run = runs.find_run(place, ALL)
     table, values = embedded(run, place, ["train", "test"], device="cpu")

@@ -86,6 +86,7 @@ def test_pooled_groups_are_those_of_each_corpus_and_tested_once(emoset, workspac
     assert found.code == 0  # another draw of the groups tests the same utterances
 
 
+@pytest.mark.slow
 def test_a_shared_network_is_trained_in_each_fold(emoset, workspace, one_thread):
     words = ["train", "cnn", "-t", f"{ARIA},{CORA}", "--partition", "losgo:3", "--preset", "quick", "-spe", 1]
     short = ["-e", 1, "-p", 1, "--rounds", 1, *TINY, "-d", workspace]

@@ -191,6 +191,7 @@ def test_no_audio(tmp_path: Path, emoset: Callable[..., Any]) -> None:
     assert (result.code, result.out) == (1, "") and "holds no audio" in result.err
 
 
+@pytest.mark.slow
 def test_hundred_thousand_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from emoset_cli.propose import proposal as module
     from emoset_cli.store import SourceFile

@@ -393,6 +393,7 @@ def test_time_is_estimated_from_jobs_that_were_done_at_one_go():
 # Through the command line
 
 
+@pytest.mark.slow
 def test_a_plan_is_done_once_and_its_log_tells_how(emoset, pair, tmp_path):
     workspace = shutil.copytree(pair, tmp_path / "w")
     run = runner(emoset, workspace, plan_of(tmp_path, MINE))

@@ -568,6 +568,7 @@ def test_a_search_is_one_process(emoset, done, monkeypatch):
     assert "start it without torchrun or accelerate launch" in answer.err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs process groups")
 def test_a_killed_search_goes_on_to_the_same_trials(emoset, small, little, tmp_path):
     quiet = Path(shutil.copytree(small / "w", tmp_path / "quiet"))

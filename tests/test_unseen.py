@@ -206,6 +206,7 @@ def test_a_network_has_one_head_and_can_be_looked_at(emoset, prepared, tmp_path,
     assert answer.code == 1 and "was trained on" in answer.err  # what it heard cannot be unseen
 
 
+@pytest.mark.slow
 def test_a_run_that_leaves_languages_out_can_be_looked_at(emoset, prepared, tmp_path, one_thread):
     place = Path(shutil.copytree(prepared, tmp_path / "w"))
     run = train(emoset, place, "cnn", "-t", f"{ARIA},{CORA}", "--partition", "lolo:folds:3", *LINE[2:], *QUICK)

@@ -148,6 +148,7 @@ def test_without_deep_wccn_and_without_the_encoders_loss(encoder, tmp_path):
         network(encoder, front={"mels": 32})
 
 
+@pytest.mark.slow
 def test_eight_utterances_can_be_learnt_by_heart(encoder):
     model = network(encoder, dropout=0.0, ssl_weight=0.0).train()
     heard, lengths = waves(8)

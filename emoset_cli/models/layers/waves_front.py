@@ -112,7 +112,7 @@ def _convolved(strip: Tensor, conv: nn.Conv1d, kernel: int, stride: int) -> Tens
     weight = conv.weight.permute(2, 1, 0).reshape(kernel * channels, -1)
     parts = -(-kernel // stride)
     rows = strip[: len(strip) // stride * stride].view(-1, stride * channels)
-    count = len(rows) - parts + 1
+    count = max(0, len(rows) - parts + 1)
     taken = min(kernel, stride) * channels
     first = rows[:count, :taken]
     out = torch.addmm(conv.bias, first, weight[:taken]) if conv.bias is not None else first @ weight[:taken]
