@@ -127,6 +127,7 @@ def found(folder, word):
     return {"folder": str(one), "run": one.name}
 
 
+@pytest.mark.slow
 def test_a_discriminator_alone_changes_nothing_and_against_it_the_encoder_moves(pair):
     off, beside, against = (found(pair, word) for word in ("", "-train-corpus", "-adversarial-corpus"))
     plain, watched, moved = (weights(run) for run in (off, beside, against))

@@ -168,7 +168,15 @@ def test_every_command_has_a_line_here():
     assert set(LINES) | WITHOUT_JSON == set(LEAVES)
 
 
-@pytest.mark.parametrize("name", LINES)
+FEW = {"train svm", "train cnn"}  # of the trainings, where time is short
+
+
+def each_line():
+    slow = {name for name in LINES if name.startswith("train ")} - FEW
+    return [pytest.param(name, marks=[pytest.mark.slow] * (name in slow)) for name in LINES]
+
+
+@pytest.mark.parametrize("name", each_line())
 def test_json_is_one_value_on_stdout(emoset, results, recordings, name):
     words = line(name, results, recordings)
     answer = emoset(*words, "--json")

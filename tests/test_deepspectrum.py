@@ -358,6 +358,7 @@ def test_a_stopped_extraction_goes_on(work: Path, weights: Path, monkeypatch: py
     assert np.array_equal(rows(work), resumed)
 
 
+@pytest.mark.slow
 def test_processes_make_no_difference(emoset: Callable[..., Any], work: Path, weights: Path, monkeypatch: Any) -> None:
     extract(emoset, work, weights, "--precision", "fp32")
     one = rows(work)

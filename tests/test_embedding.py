@@ -207,6 +207,7 @@ def test_a_run_refuses_another_encoder_than_its_own(emoset, workspace, tmp_path)
         use.open_network(runs.read_run(Path(run["folder"])), device="cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("encoder", "kind"), [("wav2vec2", "lora"), ("wavlm", "bottleneck"), ("whisper", "lora")])
 def test_adapters_are_a_corpus_own_on_a_frozen_encoder(emoset, workspace, encoders, encoder, kind):
     words = ["--finetune", encoders / encoder, "-m", "adapters", "--adapter", kind, "--rank", 2]

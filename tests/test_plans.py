@@ -29,7 +29,7 @@ def ends_of_work(place):
     return {file: file.stat().st_mtime_ns for file in files}
 
 
-QUICK = {"alisamir2022-grid", "emonet2021-table3"}
+QUICK = {"alisamir2022-grid"}
 
 
 def each_plan():

@@ -542,6 +542,7 @@ def test_every_key_is_explained(emoset, prepared, tmp_path):
     ] == known
 
 
+@pytest.mark.slow
 def test_the_plan_of_the_page_works(emoset, pair, tmp_path):
     workspace = shutil.copytree(pair, tmp_path / "w")
     path = plan_of(tmp_path, PAGE.partition("```yaml\n")[2].partition("```")[0], "my-plan")

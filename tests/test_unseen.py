@@ -183,6 +183,7 @@ def test_each_fold_tests_all_of_the_unseen(emoset, workspace):
     assert "mend: train it with a partition of one fold, such as --partition speakers" in answer.err
 
 
+@pytest.mark.slow
 def test_a_network_has_one_head_and_can_be_looked_at(emoset, prepared, tmp_path, one_thread):
     place = Path(shutil.copytree(prepared, tmp_path / "w"))
     run = train(emoset, place, "cnn", "--pool", *LINE, *QUICK)

@@ -173,6 +173,7 @@ def test_usual_settings_are_the_papers():
     assert settings_of("wccn", {"window_s": 1.0}).network == {"window_s": 1.0}
 
 
+@pytest.mark.slow
 def test_a_language_is_left_out_and_both_kinds_of_test_are_told(emoset, prepared, tmp_path, encoder):
     words = ["-t", f"{ARIA},{CORA}", "--labels", "common", "--partition", "lolo:folds:3", "--encoder", encoder]
     workspace = shutil.copytree(prepared, tmp_path / "w")
