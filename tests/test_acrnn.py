@@ -215,3 +215,9 @@ def test_other_networks_take_attributes_too(emoset, workspace):
 def test_what_the_command_refuses(emoset, workspace, words, problem):
     answer = emoset("train", "acrnn", "-t", ARIA, *words, "-d", workspace, "-q")
     assert answer.code == 1 and problem in answer.err and answer.out == "" and "Traceback" not in answer.err
+
+
+def test_too_few_bands_are_refused(emoset, workspace):
+    answer = emoset("train", "acrnn", "-t", CORA, "-nm", 16, "-e", 1, "-d", workspace)
+    assert (answer.code, answer.out) == (1, "")
+    assert "acrnn pools 20 mel bands into one, and a segment has 16" in answer.err and "--num-mels" in answer.err

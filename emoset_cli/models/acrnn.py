@@ -1,10 +1,12 @@
 """ACRNN: convolutions, a bidirectional LSTM and attention heads on segments of fixed length."""
 
+from math import prod
 from typing import Any
 
 import torch
 from torch import nn
 
+from emoset_cli.errors import EmosetError
 from emoset_cli.models import FILTERBANKS
 from emoset_cli.models.layers.attention import HeadsAttention
 from emoset_cli.models.layers.dropout import Dropout
@@ -46,10 +48,20 @@ def build(
     """
     assert not adapters, "acrnn has no adapters"
     front = FILTERBANKS | (front or {})
-    trunk = Acrnn(front["mels"], round(window_s * SAMPLE_RATE / front["hop"]), dropout)
+    mels, frames = front["mels"], round(window_s * SAMPLE_RATE / front["hop"])
+    for what, count, least in (("frames", frames, _pooled(0)), ("mel bands", mels, _pooled(1))):
+        if count < least:
+            raise EmosetError(f"acrnn pools {least} {what} into one, and a segment has {count}",
+                              "take longer segments, a shorter --hop or more --num-mels")  # fmt: skip
+    trunk = Acrnn(mels, frames, dropout)
     return Network(
         labels, {"acrnn": trunk}, dropout, front, head=lambda width, count: Perceptron(width, CLASSIFIER, count)
     )
+
+
+def _pooled(axis: int) -> int:
+    """How many frames (0) or mel bands (1) become one."""
+    return prod(pool[axis] for pool in POOLS)
 
 
 class Acrnn(nn.Module):
