@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from emoset_cli.cite import told
-from emoset_cli.errors import unknown
+from emoset_cli.errors import EmosetError, unknown
 from emoset_cli.registry_checks import Places, mistakes_of
 from emoset_cli.registry_schema import REGISTRY
 from emoset_cli.yaml_schema import read_yaml
@@ -231,6 +231,20 @@ def get_corpus(corpora: dict[str, Corpus], key: str) -> Corpus:
     """
     if key not in corpora:
         raise unknown("corpus", key, corpora)
+    return corpora[key]
+
+
+def entry_of(corpora: dict[str, Corpus], key: str) -> Corpus:
+    """The entry of a prepared corpus.
+
+    Raises:
+        EmosetError: if this registry is not the one with which it was prepared
+    """
+    if key not in corpora:
+        raise EmosetError(
+            f"{key} is prepared, but the registry has no entry for it",
+            "name the file that has it by --registry, or put it into the workspace as corpora.yaml",
+        )
     return corpora[key]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from emoset_cli.balance import deal, speaker_features
-from emoset_cli.corpora import Corpus, Published
+from emoset_cli.corpora import Corpus, Published, entry_of
 from emoset_cli.errors import EmosetError, unknown
 from emoset_cli.languages import leave_one_out, read_spec
 from emoset_cli.leaks import with_leaks
@@ -68,7 +68,7 @@ def _made(
     """`make_partition` without the checks."""
     if spec.endswith(".csv"):
         return read_partition(Path(spec), utterances)
-    published = find_published(spec, corpora[utterances["corpus"].iloc[0]])
+    published = find_published(spec, entry_of(corpora, utterances["corpus"].iloc[0]))
     if published is not None:
         return _published(published, utterances)
     word, _, argument = spec.partition(":")

@@ -334,3 +334,18 @@ def test_any_values_end_in_corpora_or_an_error_of_ours(scratch, fields, key):
         assert key in load(scratch, text)
     except EmosetError as error:
         assert re.search(r"yaml:\d+: ", error.problem)
+
+
+def test_a_prepared_corpus_needs_the_registry_with_its_entry(emoset, recordings, tmp_path):
+    own, place = tmp_path / "own.yaml", tmp_path / "w"
+    path = r"(?P<label>[a-z]+)/(?P<speaker>[a-z]+)_p\d+_v\d$"
+    own.write_text(
+        f"mine: {{name: m, language: qaa, path: '{path}', labels: {{angry: anger, happy: happiness, calm: calm}}}}"
+    )
+    assert emoset("prepare", f"mine={recordings['demo-cora']}", "--registry", own, "-d", place, "-q").code == 0
+    answer = emoset("corpora", "aggregate", "--labels", "arousal", "-d", place)
+    assert (answer.code, answer.out) == (1, "")
+    assert "mine is prepared, but the registry has no entry for it" in answer.err
+    assert "by --registry, or put it into the workspace as corpora.yaml" in answer.err
+    assert emoset("corpora", "stats", "-d", place, "-o", tmp_path / "page").code == 0
+    assert emoset("corpora", "leaks", "-d", place).code == 0
