@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from emoset_cli.metrics import not_empty, same_length
-from emoset_cli.stats import FEW_SPEAKERS, Interval
+from emoset_cli.stats import Interval, drawn_speakers, percentiles
 
 _ALIKE = 1e-14  # share of the mean square below which a variance is rounding only
 
@@ -117,13 +117,11 @@ def speaker_interval(
     place = {name: index for index, name in enumerate(names)}
     of_speakers = np.zeros((count, sums.shape[1]))
     np.add.at(of_speakers, [place[name] for name in speakers], sums)
-    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), repetitions).astype(float)
-    values = MEASURES[measure](drawn @ of_speakers)
+    values = MEASURES[measure](drawn_speakers(count, repetitions, seed) @ of_speakers)
     values = values[np.isfinite(values)]
     if not len(values):
         return Interval(None, None, "no interval: nothing varies")
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2]).tolist()
-    return Interval(low, high, f"interval rests on {count} speakers only" if count < FEW_SPEAKERS else "")
+    return percentiles(values, count, level)
 
 
 def _one(measure: Callable[[np.ndarray], np.ndarray], truth: object, prediction: object) -> float | None:

@@ -8,7 +8,7 @@ new extraction, other audio or settings always do. Several processes share the p
 
 import io
 import shutil
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,14 @@ import numpy as np
 
 from emoset_cli import features, ranks
 from emoset_cli.errors import EmosetError, unknown
+from emoset_cli.extraction import amount, longest_first, together
 from emoset_cli.features import Recipe
 from emoset_cli.files import atomic, digest, read_json, sweep, write_json
 from emoset_cli.parallel import run_jobs
 from emoset_cli.prepare import corpus_folder
 from emoset_cli.store import AudioStore
 
-_PER_JOB = 16  # utterances,
-_HELD = 1200 * 16_000  # or so many samples, 20 minutes: what a process holds at once
+_PER_JOB = 16  # utterances
 _NAMES = "columns.json"
 
 
@@ -152,12 +152,6 @@ def extract(
     ]
 
 
-def amount(seconds: dict[str, float], sounds: Iterable[str]) -> tuple[int, float]:
-    """How many of a table's utterances these are, and how many seconds of speech."""
-    known = [seconds[sound] for sound in sounds if sound in seconds]
-    return len(known), sum(known)
-
-
 def _begin(folder: Path, key: str, parts: Path, force: bool) -> dict[str, np.ndarray]:
     """What was extracted before, by audio hash."""
     sweep(folder)
@@ -185,27 +179,6 @@ def _end(folder: Path, key: str, recipe: Recipe, sounds: list[str], have: dict[s
         _write_whole(folder, key, recipe.settings, names, {sound: have[sound] for sound in sounds})
         shutil.rmtree(parts, ignore_errors=True)
     return {sound: bool(np.isfinite(have[sound]).all()) for sound in sounds}
-
-
-def longest_first(utterances: Any) -> list[tuple[Any, ...]]:
-    """What `AudioStore.verified` wants of each utterance: those of similar length side by side, long work first."""
-    columns = ["utterance", "shard", "offset", "samples", "audio"]
-    ordered = utterances.sort_values("samples", ascending=False, kind="stable")
-    return list(ordered[columns].itertuples(index=False, name=None))
-
-
-def together(cells: list[tuple[Any, ...]], most: int) -> Iterator[list[tuple[Any, ...]]]:
-    """The utterances of `longest_first` in jobs of at most ``most``; long ones in smaller jobs, one at least."""
-    job: list[tuple[Any, ...]] = []
-    held = 0
-    for cell in cells:
-        if job and (len(job) == most or held + cell[3] > _HELD):
-            yield job
-            job, held = [], 0
-        job.append(cell)
-        held += cell[3]
-    if job:
-        yield job
 
 
 def _extract_part(name: str, means: dict[str, Any], audio: Path, parts: Path, cells: list[tuple]) -> list[str]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from emoset_cli import feature_store, ranks
 from emoset_cli.errors import EmosetError
+from emoset_cli.extraction import amount, longest_first, together
 from emoset_cli.features import Recipe, has_frames
 from emoset_cli.files import atomic, digest, read_json, sweep, write_json
 from emoset_cli.parallel import run_jobs
@@ -60,17 +61,17 @@ def extract(
     rows = utterances.drop_duplicates("audio")
     there = set(ranks.of_main(lambda: _begin(folder, workers, force)))
     seconds = dict(zip(rows["audio"], rows["duration_s"], strict=True))
-    progress(*feature_store.amount(seconds, there))
-    cells = feature_store.longest_first(rows[~rows["audio"].isin(there)])
+    progress(*amount(seconds, there))
+    cells = longest_first(rows[~rows["audio"].isin(there)])
     made = (recipe.settings["feature"], recipe.means, corpus_folder(workspace, key) / "audio", folder)
-    jobs = [(*made, some) for some in feature_store.together(cells, _PER_SHARD)]
+    jobs = [(*made, some) for some in together(cells, _PER_SHARD)]
     heard = set(there)
     with ranks.in_step():
         for part in run_jobs(_extract_shard, ranks.share(jobs), workers):
             heard.update(part)
-            progress(*feature_store.amount(seconds, part))
+            progress(*amount(seconds, part))
     if ranks.several():  # what the others did
-        progress(*feature_store.amount(seconds, seconds.keys() - heard))
+        progress(*amount(seconds, seconds.keys() - heard))
     finite: dict[str, bool] = ranks.of_main(lambda: _end(folder, recipe, list(seconds)))
     return [
         utterance

@@ -266,12 +266,24 @@ def _over_speakers(
     cells = np.array([order[name] for name in names]) * width + truth
     total = np.bincount(cells, weights=score, minlength=count * width).reshape(count, width)  # speakers, labels
     support = np.bincount(cells, minlength=count * width).reshape(count, width).astype(float)
-    # How often each speaker is drawn. As floats: BLAS multiplies them, and counts stay exact.
-    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), repetitions).astype(float)
+    drawn = drawn_speakers(count, repetitions, seed)
     support = drawn @ support  # repetitions, labels
     occurs = support > 0
     means = np.divide(drawn @ total, support, out=np.zeros_like(support), where=occurs)
     values = means.sum(axis=1) / occurs.sum(axis=1)  # repetitions
+    return percentiles(values, count, level)
+
+
+def drawn_speakers(count: int, repetitions: int, seed: int) -> np.ndarray:
+    """How often each of ``count`` speakers is drawn, ``(repetitions, speakers)``.
+
+    As floats: BLAS multiplies them, and counts stay exact.
+    """
+    return np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), repetitions).astype(float)
+
+
+def percentiles(values: np.ndarray, count: int, level: float) -> Interval:
+    """The middle of what was found over draws of ``count`` speakers, a share of ``level``."""
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2]).tolist()
     return Interval(low, high, f"interval rests on {count} speakers only" if count < FEW_SPEAKERS else "")
 

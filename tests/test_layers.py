@@ -48,8 +48,11 @@ MAY_IMPORT = {
         "errors", "files", "problems", "corpora", "levels", "audio", "store", "checks", "segments", "manifest",
         "dimensions",
     },
-    "feature_store": {"errors", "files", "ranks", "parallel", "features", "store", "prepare"},
-    "frame_store": {"errors", "files", "ranks", "parallel", "features", "store", "prepare", "feature_store"},
+    "extraction": set(),
+    "feature_store": {"errors", "files", "ranks", "extraction", "parallel", "features", "store", "prepare"},
+    "frame_store": {
+        "errors", "files", "ranks", "extraction", "parallel", "features", "store", "prepare", "feature_store",
+    },
     # what the tables of prepared corpora make
     "balance": set(),
     "partition": {"errors", "files"},

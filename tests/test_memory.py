@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 from emoset_cli import audio
-from emoset_cli.feature_store import together
+from emoset_cli.extraction import together
 
 ENV = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 RUN = [sys.executable, "-c", "from emoset_cli.cli.main import main; main()"]

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from emoset_cli import ranks
-from emoset_cli.cli.common import Attempt, answer, each, finish, list_of, load_registry, say, tell_of_long
+from emoset_cli.cli.common import Attempt, each, finish, list_of, load_registry, say, tell_of_long
+from emoset_cli.cli.deep_answer import answer_runs
 from emoset_cli.cli.deep_options import (
     DIMENSIONS,
     FRONT,
@@ -32,7 +33,7 @@ def _command(model: str) -> Callable[..., None]:
     def train(**given: Any) -> None:
         runs, well = trained(model, given)
         if runs and ranks.is_main():
-            _answer_runs(runs, given["as_json"])
+            answer_runs(runs, given["as_json"])
         finish(well)
 
     train.__signature__ = signature(model)  # type: ignore[attr-defined]
@@ -276,8 +277,7 @@ def _plan(group: list[str], data: _Data, options: Any, known: Any, initial: Any,
     entries = {key: entry_hash(known[key]) for key in [*group, *(data.unseen or [])]}
     planned = plan_run(data.workspace, heard, options, entries, data.labels, data.subset, draw, initial)
     if planned.dimensions:
-        taught = (heard.task.partition.table == "train").any(axis=1).to_numpy()
-        for key, counts in unknown_values(heard.task.utterances, planned.dimensions, taught).items():
+        for key, counts in unknown_values(heard.task, planned.dimensions).items():
             for name, count in counts.items():
                 say(f"note: {count} training utterances of {key} have no {name}, and do not teach it", quiet)
     return planned
@@ -294,56 +294,3 @@ def _run(planned: list[Any], machine: _Machine) -> list[Any]:
     for run, was in zip(runs, already, strict=True):
         say(f"{'already trained' if was else 'trained'}: {run.folder}", machine.quiet)
     return runs
-
-
-def _answer_runs(runs: list[Any], as_json: bool) -> None:
-    from emoset_cli.report.tables import Column, Table
-
-    rows = []
-    for run in runs:
-        config, chosen = run.config, list(run.config["chosen"].values())
-        rows.append({
-            "run": run.name, "folder": str(run.folder), "corpora": config["corpora"], "setting": config["setting"],
-            "partition": config["partition"]["name"], "folds": len(chosen), "counts": config["counts"],
-            "precision": config["precision"], "device": config["device"], "budget": config["budget"],
-            "parameters": config["parameters"], "epoch": [one["epoch"] for one in chosen],
-            "epochs": [one["epochs"] for one in chosen], "devel_uar": _mean(chosen, "devel_uar"),
-            "final_devel_uar": _mean(chosen, "final_devel_uar"),
-            **({"devel_ccc": _mean(chosen, "devel_ccc")} if "dimensions" in config else {}),
-            "trained": config["parameters"]["trained"], "total": config["parameters"]["total"],
-        })  # fmt: skip
-    heads = [
-        Column("run", "text", "run"), Column("setting", "text", "setting"), Column("folds", "count", "folds"),
-        Column("trained weights", "count", "trained"), Column("of", "count", "total"),
-        Column("devel UAR, best epoch", "percent", "devel_uar"), Column("final", "percent", "final_devel_uar"),
-    ]  # fmt: skip
-    if any("devel_ccc" in row for row in rows):
-        heads.append(Column("devel CCC, best epoch", "coefficient", "devel_ccc"))
-    note = "Devel only, on which the epoch was chosen. Test: emoset evaluate RUN"
-    found = [Table("Trained", heads, [[row.get(head.key) for head in heads] for row in rows], note)]
-    answer(rows, [*found, _weights(rows)], as_json)
-
-
-def _mean(chosen: list[dict[str, Any]], name: str) -> float | None:
-    """The mean over folds; None where what was learnt has no such measure."""
-    from statistics import mean
-
-    values = [one[name] for one in chosen if one.get(name) is not None]
-    return mean(values) if values else None
-
-
-def _weights(rows: list[dict[str, Any]]) -> Any:
-    """How many weights the networks have, by what they are for; classifiers and adapters are those of all corpora."""
-    from emoset_cli.report.tables import Column, Table
-
-    heads = [Column("run", "text", "run"), Column("shared", "count", "shared")]
-    heads += [Column("adapters", "count", "adapter"), Column("classifiers", "count", "head")]
-    attributes = list(dict.fromkeys(name for row in rows for name in row["parameters"].get("attribute", {})))
-    heads += [Column(f"of {name}", "count", name) for name in attributes]
-    cells = []
-    for row in rows:
-        counted = row["parameters"]
-        of_heads = [sum(counted[role].values()) for role in ("adapter", "head")]
-        own = [counted.get("attribute", {}).get(name) for name in attributes]
-        cells.append([row["run"], counted["shared"], *of_heads, *own])
-    return Table("Weights", heads, cells)

@@ -119,8 +119,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if _debugging():
             raise
     if arguments is None:
-        signal.signal(
-            signal.SIGINT, signal.SIG_IGN
-        )  # all is done and said: what ends the interpreter would else say it
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said; the end of the interpreter would say it again
         sys.exit(code)
     return code

@@ -9,7 +9,7 @@ from torch import nn
 from emoset_cli.errors import EmosetError
 from emoset_cli.models.layers.emotion import emotion_model
 from emoset_cli.models.layers.front import Front
-from emoset_cli.models.layers.head import classifiers
+from emoset_cli.models.layers.head import heads_for
 
 MELS = 64  # the front end's default
 
@@ -85,7 +85,7 @@ class EmbeddingNetwork(nn.Module):
         super().__init__()
         self.front, self.width = hears, width
         self.emotion = emotion_model(cell, hears.width, width, layers, dropout)  # type: ignore[arg-type]
-        self.heads = classifiers(labels, lambda count: nn.Linear(width, count))
+        self.heads = heads_for(labels, lambda count: nn.Linear(width, count))
 
     def frames_of(self, samples: np.ndarray) -> np.ndarray:
         """Frames of utterances of so many samples; an encoder has none for very short ones."""

@@ -8,7 +8,7 @@ from torch import nn
 
 from emoset_cli.models.layers.frames import Frames
 from emoset_cli.models.layers.front import Front
-from emoset_cli.models.layers.head import Head, classifiers
+from emoset_cli.models.layers.head import Head, heads_for
 
 
 class Network(nn.Module):
@@ -45,7 +45,7 @@ class Network(nn.Module):
         self.trunks = nn.ModuleDict(trunks)
         self.width = int(sum(trunk.channels for trunk in trunks.values()))  # type: ignore[misc]
         make = head or (lambda width, count: Head(width, count, dropout))
-        self.heads = classifiers(labels, lambda count: make(self.width, count))
+        self.heads = heads_for(labels, lambda count: make(self.width, count))
 
     def embed(self, waves: torch.Tensor, lengths: torch.Tensor, corpus: str) -> torch.Tensor:
         """What the head reads, ``(batch, channels)``, float32."""

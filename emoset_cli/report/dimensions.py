@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from emoset_cli import concordance
-from emoset_cli.report.scores import MEAN, finite, how_counted
-from emoset_cli.report.tables import Column, Table
+from emoset_cli.report.scores import MEAN, finite, how_counted, no_interval
+from emoset_cli.report.tables import Column, Table, noted
 from emoset_cli.runs import Run
 
 _ORDER = ("test", "within", "devel")
@@ -107,10 +107,8 @@ def _interval(measure: str, known: Any, how: str) -> dict[str, Any]:
     none: dict[str, Any] = {"low": None, "high": None}
     if known.empty:
         return none | {"note": "no utterance has a value"}
-    if how == MEAN:
-        return none | {"note": "mean over folds in which utterances recur: no interval"}
-    if (known["speaker"] == "").any():
-        return none | {"note": "no interval: the speakers are not known"}
+    if note := no_interval(known, how):
+        return none | {"note": note}
     columns = known["truth"].to_numpy(), known["prediction"].to_numpy(), known["speaker"].tolist()
     interval = concordance.speaker_interval(measure, *columns)
     return {"low": finite(interval.low), "high": finite(interval.high), "note": interval.note}
@@ -135,7 +133,8 @@ def dimensions_table(rows: Sequence[dict[str, Any]]) -> Table:
         "RMSE: in the units of the scale. Unknown: utterances without a true value, which do not count. In brackets: "
         "95 % intervals over speakers drawn anew. Epochs were chosen on devel: its scores are no result."
     )
-    return Table("Dimensions", columns, cells, " ".join([note, *_notes(rows, "ccc", "dimension")]))
+    notes = [(row["ccc"]["note"], f"{row['corpus']} {row['partition']} {row['dimension']}") for row in rows]
+    return Table("Dimensions", columns, cells, " ".join([note, *noted(notes)]))
 
 
 def levels_table(rows: Sequence[dict[str, Any]]) -> Table:
@@ -155,14 +154,5 @@ def levels_table(rows: Sequence[dict[str, Any]]) -> Table:
         "Labels with an order. Levels off: mean absolute error, in levels. Weighted kappa: Cohen's, with quadratic "
         "weights; chance is 0, 1 the best. In brackets: 95 % intervals over speakers drawn anew."
     )
-    return Table("Levels", columns, cells, " ".join([note, *_notes(rows, "kappa")]))
-
-
-def _notes(rows: Sequence[dict[str, Any]], measure: str, of: str = "") -> list[str]:
-    """What is to be said of intervals, with the rows it is said of."""
-    where: dict[str, dict[str, None]] = {}
-    for row in rows:
-        if note := row[measure]["note"]:
-            place = " ".join(filter(None, [row["corpus"], row["partition"], row[of] if of else ""]))
-            where.setdefault(note, {})[place] = None
-    return [f"{note[0].upper()}{note[1:]}: {', '.join(places)}." for note, places in sorted(where.items())]
+    notes = [(row["kappa"]["note"], f"{row['corpus']} {row['partition']}") for row in rows]
+    return Table("Levels", columns, cells, " ".join([note, *noted(notes)]))

@@ -15,7 +15,12 @@ DEFAULT = "as it is"  # the value of an option that a point does not name
 
 def devel_uar(run: Run) -> float | None:
     """The devel UAR of the epoch or setting that was chosen, mean over folds; None where no labels were learnt."""
-    found = [fold["devel_uar"] for fold in run.config["chosen"].values() if fold["devel_uar"] is not None]
+    return reached(run, "devel_uar")
+
+
+def reached(run: Run, measure: str) -> float | None:
+    """A measure of what was chosen, mean over folds; None where what was learnt has no such measure."""
+    found = [fold[measure] for fold in run.config["chosen"].values() if fold.get(measure) is not None]
     return float(np.mean(found)) if found else None
 
 

@@ -140,13 +140,20 @@ def _mean(measures: list[dict[str, float]]) -> dict[str, float]:
     return {key: float(np.mean([measure[key] for measure in measures])) for key in measures[0]}
 
 
+def no_interval(rows: Any, how: str) -> str:
+    """Why there is no interval over the speakers of some rows, counted in this way; "" where there is one."""
+    if how == MEAN:
+        return "mean over folds in which utterances recur: no interval"
+    return "no interval: the speakers are not known" if (rows["speaker"] == "").any() else ""
+
+
 def _intervals(rows: Any, labels: list[str], how: str) -> dict[str, dict[str, Any]]:
     """95 % intervals of UAR (speakers drawn anew) and WA (Wilson); none where utterances recur."""
+    note = no_interval(rows, how)
     if how == MEAN:
-        note = "mean over folds in which utterances recur: no interval"
         return {key: {"low": None, "high": None, "note": note} for key in ("uar", "wa")}
-    if (rows["speaker"] == "").any():
-        speakers = stats.Interval(None, None, "no interval: the speakers are not known")
+    if note:
+        speakers = stats.Interval(None, None, note)
     else:
         speakers = stats.speaker_bootstrap(*_columns(rows), rows["speaker"].tolist(), labels)
     wilson = stats.wilson(int(rows["correct"].sum()), len(rows))

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -162,12 +162,17 @@ def results_table(scores: Sequence[dict[str, Any]], partitions: Sequence[str] = 
     ]  # fmt: skip
     if not any(part["folds"] for *_, part in found):
         columns, rows = columns[:-1], [row[:-1] for row in rows]
-    where: dict[str, dict[str, None]] = {}  # note -> rows it holds for, in their order
-    for _, corpus, partition, part in found:
-        if part["uar"]["note"]:
-            where.setdefault(part["uar"]["note"], {})[f"{corpus} {partition}"] = None
-    notes = [f"{note[0].upper()}{note[1:]}: {', '.join(rows_of)}." for note, rows_of in sorted(where.items())]
+    notes = noted((part["uar"]["note"], f"{corpus} {partition}") for _, corpus, partition, part in found)
     return Table("Results", columns, rows, " ".join(["In brackets: 95 % intervals.", *notes]))
+
+
+def noted(notes: Iterable[tuple[str, str]]) -> list[str]:
+    """A sentence for each note with the places it holds for, in their order; an empty note is none."""
+    where: dict[str, dict[str, None]] = {}
+    for note, place in notes:
+        if note:
+            where.setdefault(note, {})[place] = None
+    return [f"{note[0].upper()}{note[1:]}: {', '.join(places)}." for note, places in sorted(where.items())]
 
 
 def recall_table(score: dict[str, Any], corpus: str, partition: str) -> Table:

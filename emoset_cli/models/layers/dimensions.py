@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
-from emoset_cli.models.layers.per_corpus import PerCorpus
+from emoset_cli.models.layers.head import UNITS, heads_for
 from emoset_cli.models.layers.perceptron import Perceptron
-
-UNITS = 128  # as in EmoNet's classifiers; papers on dimensional emotion have none in common
 
 
 class Dimensions(nn.Module):
     """Dense 128, ReLU, dense, sigmoid for each head: a number for each dimension, 0 at the low and 1 at the high end.
+
+    128 is EmoNet's number for classifiers; papers on dimensional emotion have none in common.
 
     The sigmoid keeps predictions within their scale. Without it, at EmoNet's learning rate of 0.1, they left it within
     a few updates and came back only slowly: concordance hardly pulls at what lies far off.
@@ -27,8 +27,7 @@ class Dimensions(nn.Module):
 
     def __init__(self, width: int, named: Mapping[str, Sequence[str]]) -> None:
         super().__init__()
-        sizes = iter([len(own) for own in named.values()])
-        self.heads = PerCorpus("head", named, lambda: Perceptron(width, (UNITS,), next(sizes)))
+        self.heads = heads_for(named, lambda count: Perceptron(width, (UNITS,), count))
 
     def forward(self, embedding: torch.Tensor, corpus: str) -> torch.Tensor | None:
         """What the head of a corpus says of a batch; None where it has no dimensions."""

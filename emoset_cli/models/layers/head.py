@@ -48,7 +48,7 @@ class NoLabels(nn.Module):
         return x.new_zeros((len(x), 0), dtype=torch.float32)
 
 
-def classifiers(labels: Mapping[str, Sequence[str]], make: Callable[[int], nn.Module]) -> PerCorpus:
-    """A classifier for each corpus, made for its number of labels; `NoLabels` where it has none."""
-    sizes = iter([len(own) for own in labels.values()])
-    return PerCorpus("head", labels, lambda: make(size) if (size := next(sizes)) else NoLabels())
+def heads_for(named: Mapping[str, Sequence[str]], make: Callable[[int], nn.Module]) -> PerCorpus:
+    """A head for each corpus, made for the number of its labels or dimensions; `NoLabels` where it has none."""
+    sizes = iter([len(own) for own in named.values()])
+    return PerCorpus("head", named, lambda: make(size) if (size := next(sizes)) else NoLabels())

@@ -114,9 +114,10 @@ def in_units(values: np.ndarray, stores: np.ndarray, table: Table, name: str) ->
     return found
 
 
-def unknown_values(utterances: Any, table: Table, taught: np.ndarray) -> dict[str, dict[str, int]]:
+def unknown_values(task: Task, table: Table) -> dict[str, dict[str, int]]:
     """Corpus -> dimension -> how many of its training utterances have no value, where any have none."""
     found: dict[str, dict[str, int]] = {}
+    utterances, taught = task.utterances, (task.partition.table == "train").any(axis=1).to_numpy()
     stores = utterances["store"].to_numpy().astype(str)
     for key, own in table["scales"].items():
         rows = taught & (stores == key)

@@ -189,9 +189,7 @@ def _views(run: Planned) -> dict[str, Any]:
         lacking = unknown(task.utterances, task.partition, options.attributes)
         found["attributes"] = run.attributes | {"unknown": lacking}
     if run.dimensions:
-        taught = (task.partition.table == "train").any(axis=1).to_numpy()
-        lacking_values = unknown_values(task.utterances, run.dimensions, taught)
-        found["dimensions"] = run.settings["dimensions"] | {"unknown": lacking_values}
+        found["dimensions"] = run.settings["dimensions"] | {"unknown": unknown_values(task, run.dimensions)}
     return found
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from emoset_cli.partition import PARTITIONS, WITHIN
 from emoset_cli.train.deep.attributes import UNKNOWN, codes_of
-from emoset_cli.train.deep.dimensions import in_units, scaled
+from emoset_cli.train.deep.dimensions import in_units
 from emoset_cli.train.deep.plan import Planned
 from emoset_cli.train.deep.segments import mean_of_segments
 
@@ -116,13 +116,12 @@ def _dimensions(run: Planned, fold: str, values: np.ndarray) -> Any:
     where = task.partition.table[fold].to_numpy()
     tested = np.flatnonzero(np.isin(where, _TESTED))
     stores = task.utterances["store"].to_numpy().astype(str)
-    true = scaled(task.utterances, run.dimensions, run.options.dimensions)
     tables = []
     for place, name in enumerate(run.options.dimensions):
         said = in_units(values[:, place], stores, run.dimensions, name)
         at = tested[np.isfinite(said[tested])]
         tables.append(task.utterances.iloc[at][_WHO].assign(
             fold=fold, partition=where[at], dimension=name,
-            truth=in_units(true[:, place], stores, run.dimensions, name)[at], prediction=said[at],
+            truth=task.utterances[name].to_numpy(float)[at], prediction=said[at],
         ))  # fmt: skip
     return pd.concat(tables)
